@@ -1,0 +1,283 @@
+//! The broker layer: four small traits, what each queue can do as data, one error type, and a registry with a line a backend.
+//!
+//! Adding a broker is: copy `broker/file/`, answer the same questions, add one line to [`registry::BACKENDS`], and run the
+//! conformance suite.
+
+pub mod address;
+pub mod capability;
+pub mod error;
+pub mod file;
+pub mod rabbitmq;
+pub mod registry;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::message::{DeadLetter, Target};
+pub use address::Address;
+pub use capability::{Accuracy, Capabilities, SinkCapabilities};
+pub use error::{Error, Kind, Result};
+
+/// What opening and scanning may need besides the address.
+#[derive(Clone)]
+pub struct Context {
+    /// Told as it happens: "the management API does not answer: …". One sentence.
+    pub notice: Arc<dyn Fn(String) + Send + Sync>,
+    /// Hazards accepted with `--accept`.
+    pub accepted: BTreeSet<String>,
+    /// Set at the first Ctrl-C: no new work; what is in flight is finished and the rest given back.
+    pub stop: CancellationToken,
+    /// `--timeout`: the longest any one answer of a broker may take.
+    pub timeout: Duration,
+    /// `--skip-bad-lines`: an archive line that cannot be read is counted instead of ending the scan.
+    pub skip_bad_lines: bool,
+    /// The queue will be changed: take the lock or fence that keeps a second one out.
+    pub exclusive: bool,
+}
+
+impl Context {
+    /// Passes where `--accept name` was given; otherwise refuses with `text` and says how to accept.
+    ///
+    /// # Errors
+    /// `Hazard(name)`.
+    pub fn accept(&self, name: &'static str, text: impl Into<String>) -> Result<()> {
+        if self.accepted.contains(name) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Hazard(name), text).hint(format!("to go on all the same, add --accept {name}")))
+    }
+}
+
+/// A place dead letters rest in, opened.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What was opened.
+    fn address(&self) -> &Address;
+    /// Known once opened: what this very queue can do and what it costs.
+    fn capabilities(&self) -> &Capabilities;
+    /// Under which account, user or principal, where that is known.
+    fn principal(&self) -> Option<String>;
+    /// How many and how old. Cheap: one or two calls, no message is touched.
+    async fn depth(&self) -> Result<Depth>;
+    /// Where its messages can have come from, by topology; empty where the broker cannot say.
+    async fn origins(&self) -> Result<Vec<Target>>;
+    /// Who else will receive what is sent to `target`, as short phrases; empty where the broker cannot say.
+    async fn receivers(&self, target: &Target) -> Result<Vec<String>>;
+    /// Opens a sink on the same broker, for messages that carry their own target.
+    async fn home(&self) -> Result<Box<dyn Sink>>;
+    /// Takes off what is bookkeeping of this broker and gives the names. Pure.
+    fn strip(&self, m: &mut DeadLetter) -> Vec<String>;
+    /// Fixes the end; refuses a look that would destroy. Close the scan on every path: dropping it may cost a delivery.
+    async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>>;
+    /// Empties the whole queue as one act, newcomers included; how many went. `None` where the broker has no such act.
+    async fn purge_all(&self) -> Result<Option<u64>>;
+}
+
+/// What a scan is for.
+#[derive(Clone, Debug)]
+pub struct ScanRequest {
+    /// Some messages will be settled as done; otherwise nothing is.
+    pub takes: bool,
+    /// Read at most so many. `None`: to the end that is fixed when the scan begins.
+    pub at_most: Option<u64>,
+    /// Another scan of the same source follows: standard input must be kept.
+    pub again: bool,
+}
+
+/// The end of a scan, fixed when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// When the scan began.
+    pub at: Timestamp,
+    /// How many messages there were to read, where the broker says; the scan reads no more than these.
+    pub messages: Option<u64>,
+}
+
+/// Names a delivery to its scan's settler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// A message with the means to settle it.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// For the settler.
+    pub token: Token,
+    /// The message.
+    pub message: DeadLetter,
+}
+
+/// Deliveries of one lane, in its order. Never empty.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The lane (queue, FIFO group, partition): order is kept within it.
+    pub lane: u64,
+    /// In the order of the lane.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// The reading half of a scan. Keeps its leases alive; owns its receivers as tasks.
+#[async_trait]
+pub trait Scan: Send {
+    /// Cancel safe. `None`: the end fixed at the start, or nothing more can come while what is kept is held.
+    async fn next(&mut self) -> Result<Option<Batch>>;
+    /// The settling half, usable while `next` is pending.
+    fn settler(&self) -> Arc<dyn Settler>;
+    /// Where it will end.
+    fn bound(&self) -> &Bound;
+    /// Publish and remove as one act, for a sink of the same transaction domain. Asked before the first `next`.
+    async fn mover(&mut self, to: &SinkCapabilities) -> Result<Option<Box<dyn Mover>>> {
+        let _ = to;
+        Ok(None)
+    }
+    /// Awaits receives under way, gives back in order what was not settled as done, awaits the answer.
+    /// An error here means that giving back, or removal of what was settled, is not certain.
+    async fn close(self: Box<Self>) -> Result<Closed>;
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Remove it: its new home has confirmed it.
+    Done,
+    /// Hold it until the scan closes, then give it back.
+    Keep,
+}
+
+/// One decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub token: Token,
+    /// What becomes of it.
+    pub act: Act,
+}
+
+/// The settling half of a scan.
+#[async_trait]
+pub trait Settler: Send + Sync {
+    /// One result per settlement, in order. `Ok` for `Done` means the broker has removed or marked it, not that a frame was
+    /// written. Settlements may come in any order; batches are cheapest in the order of delivery.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Vec<Result<()>>;
+}
+
+/// How a scan ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Closed {
+    /// Why it ended before everything was seen, as one clause; `None` when it saw all there was to see.
+    pub cut: Option<String>,
+    /// Archive lines that could not be read and were counted instead.
+    pub bad_lines: u64,
+    /// Messages that were there but held by other consumers or invisible, where that is known.
+    pub unseen: Option<u64>,
+    /// What became known late, a sentence each.
+    pub notices: Vec<String>,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Number within the run, from 0; a sink may use it to correlate.
+    pub sequence: u64,
+    /// What to publish: already stripped, mapped and marked.
+    pub message: DeadLetter,
+    /// Where; `None`: where the sink was opened to.
+    pub target: Option<Arc<Target>>,
+    /// As it was, unmarked and with its provenance (id, queue, position): what an archive keeps. False: as new.
+    pub verbatim: bool,
+}
+
+/// What the destination said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The id or position it has there, where the broker gives one.
+    pub id: Option<String>,
+}
+
+/// One result per message, in order; `Ok` means stored, and routed where the broker can tell. Makes progress unpolled.
+pub type Confirms = BoxFuture<'static, Vec<Result<Receipt>>>;
+
+/// Fits one message to a place; says what it left out ("the replay mark").
+pub type Fit = Arc<dyn Fn(&mut Outgoing) -> Result<Vec<String>> + Send + Sync>;
+
+/// A place to send to.
+#[async_trait]
+pub trait Sink: Send {
+    /// What was opened, for people.
+    fn shown(&self) -> &str;
+    /// What it can take.
+    fn capabilities(&self) -> &SinkCapabilities;
+    /// Is it there, may we. Creates nothing. `None`: the place the sink was opened to.
+    async fn check(&self, target: Option<&Target>) -> Result<()>;
+    /// Fits one message to this place (size, attribute slots) before it is sent. Pure.
+    fn fit(&self) -> Fit;
+    /// Returns when the batch is in the pipe behind the one before: that is the back-pressure and the order.
+    async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms;
+    /// Waits for everything published, makes it durable, lets go.
+    async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// One message to move.
+#[derive(Debug)]
+pub struct Move {
+    /// Which delivery it was.
+    pub token: Token,
+    /// What to send.
+    pub outgoing: Outgoing,
+}
+
+/// The fate of one moved message.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Confirmed there, removed here (or not to be removed).
+    Moved(Receipt),
+    /// Confirmed there, but its removal here failed or is unknown: it may come twice.
+    NotRemoved(Error),
+    /// Not there; still here.
+    Failed(Error),
+    /// Perhaps there; still here.
+    Indeterminate(Error),
+}
+
+/// What the engine drives: publish-then-settle, or the backend's own transaction.
+#[async_trait]
+pub trait Mover: Send {
+    /// As [`Sink::publish`], but the fate includes removal. One outcome per move, in order.
+    async fn submit(&mut self, batch: Vec<Move>) -> BoxFuture<'static, Vec<Outcome>>;
+    /// Waits for everything submitted, lets go of the sink.
+    async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// How many, how old. Unknown is `None`, never zero.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Depth {
+    /// The broker's word for this kind of queue.
+    pub kind: &'static str,
+    /// Waiting to be consumed.
+    pub ready: Option<u64>,
+    /// Held by consumers.
+    pub in_flight: Option<u64>,
+    /// Waiting for a delay.
+    pub delayed: Option<u64>,
+    /// Not yet resolved, on a log.
+    pub unresolved: Option<u64>,
+    /// Time of the oldest message.
+    pub oldest: Option<Timestamp>,
+    /// How far the counts can be trusted.
+    pub accuracy: Accuracy,
+}
+
+/// The candidate nearest to what was typed, if it is near enough to suggest.
+pub fn nearest<'a>(typed: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    among
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(typed, c), c))
+        .filter(|(d, c)| *d <= 1 + c.chars().count().max(typed.chars().count()) / 4)
+        .min()
+        .map(|(_, c)| c)
+}

@@ -1,0 +1,67 @@
+//! The backends there are: one line each.
+
+use futures::future::BoxFuture;
+
+use super::address::{Address, Options};
+use super::capability::Capabilities;
+use super::error::{Error, Kind, Result};
+use super::{Context, Sink, Source};
+
+/// Opens a queue to read from.
+pub type OpenSource = for<'a> fn(&'a Address, &'a Context) -> BoxFuture<'a, Result<Box<dyn Source>>>;
+/// Opens a place to send to.
+pub type OpenSink = for<'a> fn(&'a Address, &'a Context) -> BoxFuture<'a, Result<Box<dyn Sink>>>;
+
+/// What one backend is and how it is opened.
+pub struct Backend {
+    /// Its name in messages and in the README.
+    pub name: &'static str,
+    /// Prefixes of its addresses, such as `amqp://`.
+    pub prefixes: &'static [&'static str],
+    /// The form of its addresses, for usage errors.
+    pub form: &'static str,
+    /// Whether `?` begins options (a file name may contain one).
+    pub has_query: bool,
+    /// Checks an address without its query and gives it without secrets, and in a canonical spelling.
+    pub understand: fn(&str, &Options) -> Result<(String, String)>,
+    /// Opens a queue to read from. Connects; creates nothing.
+    pub source: OpenSource,
+    /// Opens a place to send to. Connects; creates nothing, but for an archive file.
+    pub sink: OpenSink,
+    /// What each kind of its queues can do, for the README's table.
+    pub describe: fn() -> Vec<Capabilities>,
+}
+
+/// Every backend; order is that of the README.
+pub static BACKENDS: &[&Backend] = &[&super::rabbitmq::BACKEND, &super::file::BACKEND];
+
+/// The backend whose prefix the address has.
+///
+/// # Errors
+/// `Usage`, with the forms there are, and what the slip may have been.
+pub fn of_address(typed: &str) -> Result<&'static Backend> {
+    if typed == "-" {
+        return Ok(&super::file::BACKEND);
+    }
+    if let Some(b) = BACKENDS.iter().find(|b| b.prefixes.iter().any(|p| typed.starts_with(p))) {
+        return Ok(b);
+    }
+    let forms = BACKENDS.iter().map(|b| b.form).collect::<Vec<_>>().join(", ");
+    let prefixes = BACKENDS.iter().flat_map(|b| b.prefixes.iter().copied());
+    if let Some((scheme, _)) = typed.split_once("://") {
+        let e = Error::new(Kind::Usage, format!("no broker is known by {scheme}://"));
+        let names = prefixes.map(|p| p.trim_end_matches("://").trim_end_matches(':'));
+        return Err(match super::nearest(scheme, names) {
+            Some(close) => e.hint(format!("did you mean {close}? Queues are written {forms}")),
+            None => e.hint(format!("queues are written {forms}")),
+        });
+    }
+    let e = Error::new(Kind::Usage, format!("{typed:?} is not the address of a queue"));
+    Err(if std::path::Path::new(typed).is_file() {
+        e.hint(format!("for the archive of that name write file:{typed}"))
+    } else if typed.starts_with('.') || typed.contains(['|', '(', '[', '"', ' ']) {
+        e.hint("this looks like a jq expression: the queue comes first, then the expression")
+    } else {
+        e.hint(format!("queues are written {forms}"))
+    })
+}

@@ -1,0 +1,1 @@
+//! The clap tree and the shared flag groups; no I/O.
