@@ -33,7 +33,7 @@ impl Exit {
         match kind {
             Kind::Usage => Exit::Usage,
             Kind::Unsupported => Exit::Cannot,
-            Kind::Hazard(_) | Kind::Held => Exit::Guard,
+            Kind::Hazard(_) | Kind::Held | Kind::Guard => Exit::Guard,
             Kind::Indeterminate => Exit::Partly,
             Kind::ClosedPipe => Exit::Done,
             _ => Exit::Failed,
@@ -50,7 +50,7 @@ pub fn heading(kind: Kind) -> &'static str {
         Kind::Unreachable => "unreachable",
         Kind::Tls => "not trusted",
         Kind::Unsupported => "cannot",
-        Kind::Hazard(_) => "refused",
+        Kind::Hazard(_) | Kind::Guard => "refused",
         Kind::Held => "in use",
         Kind::Corrupt => "bad data",
         Kind::Indeterminate => "unknown outcome",

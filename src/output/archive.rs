@@ -1,0 +1,16 @@
+//! Exact archive lines.
+
+use super::Look;
+use crate::message::{DeadLetter, archive};
+use crate::ui::visible;
+
+/// One line with a fresh id, and its line break. On a terminal some characters are `\uXXXX`, which is the same JSON.
+pub fn write(m: &DeadLetter, look: &Look, out: &mut Vec<u8>) {
+    let line = archive::fresh_line_id();
+    if !look.tty {
+        return archive::write(&line, m, out);
+    }
+    let mut bytes = Vec::new();
+    archive::write(&line, m, &mut bytes);
+    out.extend_from_slice(&visible::json(&bytes, look.utf8));
+}
