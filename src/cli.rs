@@ -7,6 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::output::Format;
+use crate::ui::{Colour, LogFormat};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -62,44 +64,17 @@ pub enum Verb {
     Man(commands::man::Args),
 }
 
-/// `-o`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// A table on a terminal; in a pipe messages are jsonl and summaries stay text
-    #[default]
-    Auto,
-    /// A table
-    Table,
-    /// One JSON document
-    Json,
-    /// One JSON object a line
-    Jsonl,
-    /// Exact archive lines, which every verb can read again
-    Archive,
-    /// The payload bytes alone, each followed by a newline (see --delimiter)
-    Raw,
-}
-
-/// `--color`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR or TERM=dumb say otherwise
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// `--log-format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON event a line, flushed as it happens
-    Json,
+impl Verb {
+    /// `--yes`.
+    pub fn yes(&self) -> bool {
+        match self {
+            Verb::Replay(args) => args.safety.yes,
+            Verb::Copy(args) => args.safety.yes,
+            Verb::Move(args) => args.safety.yes,
+            Verb::Purge(args) => args.safety.yes,
+            _ => false,
+        }
+    }
 }
 
 /// How to say it: flags of every verb.
@@ -108,7 +83,7 @@ pub enum LogFormat {
 pub struct Output {
     /// How to print messages and reports
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "auto")]
-    pub output: OutputFormat,
+    pub output: Format,
     /// Print nothing but data and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -117,7 +92,7 @@ pub struct Output {
     pub verbose: u8,
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
+    pub color: Colour,
     /// How to write plan, progress, notices and errors on standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

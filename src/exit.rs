@@ -36,6 +36,8 @@ impl Exit {
             Kind::Hazard(_) | Kind::Held | Kind::Guard => Exit::Guard,
             Kind::Indeterminate => Exit::Partly,
             Kind::ClosedPipe => Exit::Done,
+            Kind::Stopped { terminated: false } => Exit::Interrupted,
+            Kind::Stopped { terminated: true } => Exit::Terminated,
             _ => Exit::Failed,
         }
     }
@@ -54,6 +56,7 @@ pub fn heading(kind: Kind) -> &'static str {
         Kind::Held => "in use",
         Kind::Corrupt => "bad data",
         Kind::Indeterminate => "unknown outcome",
+        Kind::Stopped { .. } => "stopped",
         Kind::FilterTimeout | Kind::Timeout => "timed out",
         _ => "error",
     }

@@ -39,6 +39,11 @@ pub enum Kind {
     Timeout,
     /// Standard output was closed by the reader.
     ClosedPipe,
+    /// Ctrl-C or SIGTERM came before anything was begun.
+    Stopped {
+        /// It was SIGTERM.
+        terminated: bool,
+    },
     /// A file could not be read or written.
     Io,
     /// Anything else.

@@ -29,6 +29,8 @@ pub fn script(shell: Shell) -> Vec<u8> {
 /// # Errors
 /// Standard output cannot be written.
 pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
-    ui.data().write_all_and_flush(&script(args.shell))?;
+    let mut data = ui.data();
+    data.write(&script(args.shell))?;
+    data.finish()?;
     Ok(Exit::Done)
 }

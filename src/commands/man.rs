@@ -28,7 +28,8 @@ pub fn page() -> std::io::Result<Vec<u8>> {
     main.render_options_section(&mut out)?;
     for verb in command.get_subcommands() {
         let name = verb.get_name().to_owned();
-        let man = clap_mangen::Man::new(verb.clone().display_name(format!("dlq {name}")).bin_name(format!("dlq {name}")));
+        let man =
+            clap_mangen::Man::new(verb.clone().display_name(format!("dlq {name}")).bin_name(format!("dlq {name}")));
         out.extend_from_slice(format!(".SH \"DLQ {}\"\n", name.to_uppercase()).as_bytes());
         man.render_description_section(&mut Section(&mut out))?;
         man.render_synopsis_section(&mut Section(&mut out))?;
@@ -60,6 +61,8 @@ impl std::io::Write for Section<'_> {
 /// Standard output cannot be written.
 pub fn run(_: &Args, ui: &Ui) -> Result<Exit> {
     let page = page().map_err(|e| Error::new(Kind::Io, "the manual page could not be made").because(e))?;
-    ui.data().write_all_and_flush(&page)?;
+    let mut data = ui.data();
+    data.write(&page)?;
+    data.finish()?;
     Ok(Exit::Done)
 }

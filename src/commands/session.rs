@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Address, Context, Error, Kind, Result, Sink, Source};
 use crate::cli;
+use crate::exit::Exit;
 use crate::output::Format;
 use crate::ui::{Signals, Ui};
 
@@ -44,7 +45,7 @@ impl Session {
     pub fn new(ui: Ui, output: &cli::Output) -> Result<Session> {
         let stop = CancellationToken::new();
         let signals = Signals::listen(&ui, &stop)?;
-        Ok(Session { ui, stop, signals, format: output.output.into(), timeout: output.timeout })
+        Ok(Session { ui, stop, signals, format: output.output, timeout: output.timeout })
     }
 
     /// What backends are told.
@@ -85,11 +86,24 @@ impl Session {
         self.unless_stopped((address.backend.sink)(address, &context)).await
     }
 
+    /// Says what looking at this queue costs, before the first message is touched.
+    pub fn say_costs(&self, source: &dyn Source) {
+        source.capabilities().notices().iter().for_each(|n| self.ui.notice(n));
+    }
+
+    /// The exit code of the signal that stopped us.
+    pub fn stopped(&self) -> Exit {
+        self.signals.received().unwrap_or(Exit::Interrupted)
+    }
+
     /// Ends an opening at Ctrl-C: nothing has been touched yet.
     async fn unless_stopped<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             opened = opening => opened,
-            () = self.stop.cancelled() => Err(Error::new(Kind::Stopped, "stopped before the queue was opened")),
+            () = self.stop.cancelled() => {
+                let kind = Kind::Stopped { terminated: self.stopped() == Exit::Terminated };
+                Err(Error::new(kind, "stopped before the queue was opened: nothing was touched"))
+            }
         }
     }
 }

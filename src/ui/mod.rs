@@ -180,6 +180,13 @@ impl Ui {
         self.lines(&text);
     }
 
+    /// What the parser of the command line said, already coloured, and a hint.
+    pub fn usage(&self, text: &str, hint: Option<&str>) {
+        let hint =
+            hint.map_or_else(String::new, |h| format!("\n{} {}\n", self.head(Style::Good, "hint:"), indented(h)));
+        self.print_err(format!("{text}{hint}").as_bytes());
+    }
+
     /// One message that failed; the run goes on.
     pub fn failed(&self, id: &str, e: &Error) {
         if self.json_log() {

@@ -263,7 +263,8 @@ pub async fn an_unknown_token_is_an_error(f: &dyn Fixture) {
     }
     let mut scan = source.scan(take()).await.expect("scan");
     let all = deliveries(&mut scan).await;
-    let results = scan.settler().settle(vec![Settlement { token: Token(u64::MAX), act: Act::Done }, done(&all[0])]).await;
+    let results =
+        scan.settler().settle(vec![Settlement { token: Token(u64::MAX), act: Act::Done }, done(&all[0])]).await;
     assert!(results[0].is_err());
     assert!(results[1].is_ok());
     let twice = scan.settler().settle(vec![done(&all[0])]).await;
@@ -317,7 +318,8 @@ pub async fn survives_queue_to_archive_to_queue(f: &dyn Fixture) {
     publish(&second, &archived).await;
     for (a, b) in contents(&second).await.iter().zip(&first) {
         assert_eq!(a.payload, b.payload);
-        let own = |m: &DeadLetter| by_name(&m.headers).into_iter().filter(|(n, _)| !n.starts_with("x-")).collect::<Vec<_>>();
+        let own =
+            |m: &DeadLetter| by_name(&m.headers).into_iter().filter(|(n, _)| !n.starts_with("x-")).collect::<Vec<_>>();
         assert_eq!(own(a), own(b));
     }
 }
