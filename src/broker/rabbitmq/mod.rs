@@ -1,5 +1,14 @@
 //! RabbitMQ: classic and quorum queues, and streams for reading.
 
+pub mod address;
+pub mod codec;
+pub mod connect;
+pub mod credentials;
+pub mod error;
+pub mod management;
+mod tls;
+mod wire;
+
 use super::registry::Backend;
 use super::{Error, Kind};
 
@@ -7,10 +16,10 @@ use super::{Error, Kind};
 pub static BACKEND: Backend = Backend {
     name: "RabbitMQ",
     prefixes: &["amqp://", "amqps://"],
-    form: "amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE",
+    form: address::FORM,
     has_query: true,
-    understand: |base, _| Ok((base.to_owned(), base.to_owned())),
-    source: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
-    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
+    understand: address::understand,
+    source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
+    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be sent to yet")) }),
     describe: Vec::new,
 };

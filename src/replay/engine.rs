@@ -1,0 +1,379 @@
+//! The loop that `replay`, `move`, `copy` and `purge` share.
+//!
+//! Two stages overlap: reading, judging and handing over here; confirming and settling in the mover. The loop never waits for
+//! more input alone: outcomes, the stop signal and the pace are waited for beside it.
+
+use std::sync::Arc;
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Backlog, Ready};
+use super::pace::{Pace, Rate};
+use super::pipeline::{Pipeline, at_most};
+use super::prepare::{Fate, Prepared, Preparer, Treatment};
+use super::run::RunId;
+use super::tally::{Skip, Stopped, Tally};
+use super::way::{Checked, Way};
+use crate::broker::{Act, Error, Kind, Move, Outcome, ScanRequest, Settlement, Settler, Sink, Source, Token};
+use crate::select::Selection;
+
+/// What a failed message does to those behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Those behind it in its lane stay; other lanes go on.
+    HoldLane,
+    /// The others go on.
+    Skip,
+    /// Nothing more is begun.
+    Stop,
+}
+
+/// One run.
+pub struct Job {
+    /// Where the messages are.
+    pub source: Arc<dyn Source>,
+    /// Where they go.
+    pub sink: Box<dyn Sink>,
+    /// Which of them.
+    pub selection: Arc<Selection>,
+    /// What is confirmed there is removed here.
+    pub removes: bool,
+    /// What is done to them.
+    pub treatment: Treatment,
+    /// What a failure does to those behind it.
+    pub on_failure: OnFailure,
+    /// `--rate`.
+    pub rate: Option<Rate>,
+    /// `--concurrency`: messages unconfirmed at once, below what the sink allows.
+    pub concurrency: Option<usize>,
+    /// `--max-failures`: so many may fail; one more stops the run.
+    pub max_failures: Option<u64>,
+    /// The name of the run, which is in the marks.
+    pub run: RunId,
+    /// No new work once it is set; what is in flight is finished.
+    pub stop: CancellationToken,
+}
+
+/// Told what happens, as it happens. Called from the loop: must not block.
+pub trait Watch: Send + Sync {
+    /// Messages read, selected, and done with (whatever came of them), so far.
+    fn progress(&self, read: u64, selected: u64, done: u64);
+    /// One message did not get through, or it is not known whether it did.
+    fn failed(&self, id: &str, error: &Error);
+}
+
+/// Wants to know nothing.
+pub struct Silent;
+
+impl Watch for Silent {
+    fn progress(&self, _: u64, _: u64, _: u64) {}
+    fn failed(&self, _: &str, _: &Error) {}
+}
+
+/// Runs a job to its end. Whatever happens, the sink and the scan are closed before this returns; do not drop the future
+/// unless what is then unknown may stay unknown.
+pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
+    let mut tally = Tally::default();
+    let Job { source, sink, selection, removes, treatment, stop, .. } = job;
+
+    let one_place = !matches!(treatment, Treatment::Replay { to_one_place: false, .. });
+    let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit());
+    let window = sink.capabilities().window.min(job.concurrency.unwrap_or(usize::MAX)).max(1);
+    let batch = sink.capabilities().batch.clamp(1, window);
+
+    // With one place to go, its absence is known before a message is touched.
+    let opened = match if one_place { sink.check(None).await } else { Ok(()) } {
+        Ok(()) => {
+            let request = ScanRequest { takes: removes, at_most: at_most(&selection), again: false };
+            source.scan(request).await
+        }
+        Err(e) => Err(e),
+    };
+    let mut scan = match opened {
+        Ok(scan) => scan,
+        Err(e) => {
+            tally.end(Stopped::Error, Some(e));
+            tally.unclosed.extend(sink.close().await.err());
+            return tally;
+        }
+    };
+    let settler = removes.then(|| scan.settler());
+    let way = if removes { scan.mover(sink.capabilities()).await } else { Ok(None) };
+    let (way, refused) = match way {
+        Ok(Some(mover)) => (Way::Whole { mover, sink }, None),
+        Ok(None) => (Way::publish_then_settle(sink, settler.clone()), None),
+        Err(e) => (Way::publish_then_settle(sink, settler.clone()), Some(e)),
+    };
+
+    let limit = selection.limit;
+    let work = Arc::new(move |judged, first| preparer.prepare(judged, first));
+    let mut drive = Drive {
+        pipeline: Pipeline::new(scan, selection, work),
+        way,
+        settler,
+        checked: Checked::new(one_place),
+        backlog: Backlog::new(job.on_failure == OnFailure::HoldLane),
+        waiting: FuturesUnordered::new(),
+        keeping: FuturesUnordered::new(),
+        in_flight: 0,
+        window,
+        batch,
+        limit,
+        on_failure: job.on_failure,
+        max_failures: job.max_failures,
+        pace: Pace::new(job.rate),
+        ending: false,
+        input_ended: false,
+        tally,
+        watch,
+    };
+    if let Some(e) = refused {
+        drive.end(Stopped::Error, Some(e));
+    }
+    drive.drive(&stop).await;
+
+    let Drive { pipeline, way, mut tally, .. } = drive;
+    tally.limited |= pipeline.limited;
+    way.close(&mut tally.unclosed).await;
+    match pipeline.close().await {
+        Ok(closed) => tally.closed = closed,
+        Err(e) => tally.unclosed.push(e),
+    }
+    watch.progress(tally.read, tally.selected, tally.selected);
+    tally
+}
+
+/// A message under way.
+struct Meta {
+    id: String,
+    lane: u64,
+}
+
+type Arrived = (Vec<Meta>, Vec<Outcome>);
+
+struct Drive<'a> {
+    pipeline: Pipeline<Prepared>,
+    way: Way,
+    /// Where something is to be removed.
+    settler: Option<Arc<dyn Settler>>,
+    checked: Checked,
+    backlog: Backlog,
+    waiting: FuturesUnordered<BoxFuture<'static, Arrived>>,
+    keeping: FuturesUnordered<BoxFuture<'static, ()>>,
+    in_flight: usize,
+    window: usize,
+    batch: usize,
+    limit: Option<u64>,
+    on_failure: OnFailure,
+    max_failures: Option<u64>,
+    pace: Pace,
+    /// Nothing new is begun.
+    ending: bool,
+    input_ended: bool,
+    tally: Tally,
+    watch: &'a dyn Watch,
+}
+
+/// Settlements to keep that may be under way before reading waits for them.
+const KEEPING: usize = 32;
+
+impl Drive<'_> {
+    async fn drive(&mut self, stop: &CancellationToken) {
+        loop {
+            if !self.ending && stop.is_cancelled() {
+                self.end(Stopped::Signal, None);
+            }
+            while let Some(Some(arrived)) = self.waiting.next().now_or_never() {
+                self.arrived(arrived);
+            }
+            if self.hand_over().await {
+                continue;
+            }
+            let reads = !self.ending && !self.input_ended && self.has_appetite();
+            if self.in_flight == 0
+                && self.keeping.is_empty()
+                && (self.ending || self.input_ended && self.backlog.len() == 0)
+            {
+                return;
+            }
+            let paced = !self.ending && self.backlog.ready() > 0 && self.in_flight < self.window;
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !self.ending => {}
+                Some(arrived) = self.waiting.next(), if !self.waiting.is_empty() => self.arrived(arrived),
+                Some(()) = self.keeping.next(), if !self.keeping.is_empty() => {}
+                () = tokio::time::sleep_until(self.pace.next()), if paced && self.pace.allows(1) == 0 => {}
+                prepared = self.pipeline.next(), if reads => match prepared {
+                    Some(Ok(prepared)) => self.take_in(prepared).await,
+                    Some(Err(e)) => self.end(Stopped::Error, Some(e)),
+                    None => self.input_ended = true,
+                },
+            }
+        }
+    }
+
+    /// More is prepared only when what is prepared is nearly gone. With strict lanes a whole window may wait, since one long
+    /// lane would otherwise keep the others from being seen.
+    fn has_appetite(&self) -> bool {
+        let most = if self.on_failure == OnFailure::HoldLane { self.window } else { self.batch };
+        self.backlog.len() < most && self.keeping.len() < KEEPING
+    }
+
+    /// Hands over one batch, if there is one and room for it. Returning from `submit` late is the back-pressure.
+    async fn hand_over(&mut self) -> bool {
+        let room = self.window - self.in_flight;
+        let ready = self.backlog.ready();
+        // Waits for room for a proper batch while something is in flight to make it.
+        let proper = self.batch.min(ready).min(self.window.div_ceil(2));
+        if self.ending || ready == 0 || room < proper {
+            return false;
+        }
+        let taken = self.backlog.take(self.pace.allows(self.batch.min(room)));
+        if taken.is_empty() {
+            return false;
+        }
+        self.pace.spent(taken.len());
+        self.in_flight += taken.len();
+        let (metas, moves): (Vec<Meta>, Vec<Move>) =
+            taken.into_iter().map(|Ready { lane, go }| (Meta { id: go.outgoing.message.id.clone(), lane }, go)).unzip();
+        let outcomes = self.way.submit(moves).await;
+        self.waiting.push(Box::pin(async move { (metas, outcomes.await) }));
+        true
+    }
+
+    /// Queues the selected messages of a batch, and keeps the others.
+    async fn take_in(&mut self, prepared: Prepared) {
+        let Prepared { lane, read, items, unselected, filter_errors, filter_examples, fatal } = prepared;
+        self.tally.read += read;
+        self.tally.filter_failed(filter_errors, filter_examples);
+        if let Some(e) = fatal {
+            self.end(Stopped::Error, Some(e));
+        }
+        let mut keep = unselected;
+        for item in items {
+            if self.limit.is_some_and(|most| self.tally.selected >= most) {
+                keep.push(item.token);
+                continue;
+            }
+            self.tally.selected += 1;
+            if self.ending {
+                self.tally.skip(Skip::NotReached, 1);
+                continue;
+            }
+            let kept = match item.fate {
+                Fate::Go { outgoing, left_out, unmarked } => match self.checked.check(&mut self.way, &outgoing).await {
+                    Ok(()) => match self.backlog.push(Ready { lane, go: Move { token: item.token, outgoing } }) {
+                        Ok(()) => {
+                            self.tally.unmarked += u64::from(unmarked);
+                            left_out.into_iter().for_each(|what| self.tally.leave_out(what));
+                            false
+                        }
+                        Err(_) => self.skipped(Skip::BehindFailure),
+                    },
+                    Err(e) => self.failed_here(lane, &outgoing.message.id, &e),
+                },
+                Fate::Skip(why) => self.skipped(why),
+                Fate::Fail { id, error } => self.failed_here(lane, &id, &error),
+            };
+            if kept {
+                keep.push(item.token);
+            }
+        }
+        if self.limit.is_some_and(|most| self.tally.selected >= most) {
+            self.tally.limited = true;
+            self.input_ended = true;
+        }
+        self.keep(keep);
+        self.progress();
+    }
+
+    fn skipped(&mut self, why: Skip) -> bool {
+        self.tally.skip(why, 1);
+        true
+    }
+
+    fn failed_here(&mut self, lane: u64, id: &str, e: &Error) -> bool {
+        self.backlog.hold_behind(lane);
+        self.tally.failed += 1;
+        self.told(id, e);
+        true
+    }
+
+    /// The fate of a batch is known.
+    fn arrived(&mut self, (metas, outcomes): Arrived) {
+        self.in_flight -= metas.len();
+        let mut outcomes = outcomes.into_iter();
+        for Meta { id, lane } in metas {
+            let outcome = outcomes.next().unwrap_or_else(|| {
+                Outcome::Indeterminate(Error::new(Kind::Indeterminate, "no answer came for this message"))
+            });
+            let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Indeterminate(_));
+            let behind = self.backlog.done(lane, failed);
+            self.tally.skip(Skip::BehindFailure, behind.len() as u64);
+            self.keep(behind.into_iter().map(|m| m.token).collect());
+            let e = match outcome {
+                Outcome::Moved(_) => {
+                    self.tally.moved += 1;
+                    continue;
+                }
+                Outcome::Failed(e) => {
+                    self.tally.failed += 1;
+                    e
+                }
+                Outcome::NotRemoved(e) => {
+                    self.tally.not_removed += 1;
+                    self.tally.possible_duplicates.push_with(|| id.clone());
+                    e
+                }
+                Outcome::Indeterminate(e) => {
+                    self.tally.indeterminate += 1;
+                    self.tally.possible_duplicates.push_with(|| id.clone());
+                    e
+                }
+            };
+            self.told(&id, &e);
+            // The connection is gone, on either side: whatever else were begun would fail or come twice.
+            if e.kind() == Kind::Unreachable && !self.ending {
+                self.end(Stopped::Error, Some(e));
+            }
+        }
+        self.progress();
+    }
+
+    /// Tells of a failure, and stops where that is asked for.
+    fn told(&mut self, id: &str, e: &Error) {
+        self.tally.fail(id, e);
+        self.watch.failed(id, e);
+        if self.max_failures.is_some_and(|most| self.tally.failures() > most) {
+            self.end(Stopped::MaxFailures, None);
+        } else if self.on_failure == OnFailure::Stop {
+            self.end(Stopped::OnFailure, None);
+        }
+    }
+
+    /// Nothing new is begun from here on; what is in flight is finished.
+    fn end(&mut self, why: Stopped, e: Option<Error>) {
+        self.tally.end(why, e);
+        self.ending = true;
+        let waiting = self.backlog.clear();
+        self.tally.skip(Skip::NotReached, waiting);
+    }
+
+    /// Says that these are not to be removed, without waiting for it.
+    fn keep(&mut self, tokens: Vec<Token>) {
+        let Some(settler) = self.settler.as_ref().filter(|_| !tokens.is_empty()) else { return };
+        let settler = Arc::clone(settler);
+        let settlements = tokens.into_iter().map(|token| Settlement { token, act: Act::Keep }).collect();
+        self.keeping.push(Box::pin(async move {
+            // An error changes nothing: what is not removed is given back when the scan closes, which does report.
+            settler.settle(settlements).await;
+        }));
+    }
+
+    fn progress(&self) {
+        let t = &self.tally;
+        self.watch.progress(t.read, t.selected, t.moved + t.failures() + t.skipped);
+    }
+}

@@ -1,0 +1,150 @@
+//! From a judged batch to messages ready to go: strip, mark, route, fit. Runs on the thread that judged it.
+
+use std::sync::Arc;
+
+use super::route::Route;
+use super::run::RunId;
+use super::tally::{FILTER_EXAMPLES, Failure, Skip};
+use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
+use crate::death;
+use crate::message::{DeadLetter, MARK_HEADER, Mark, Target};
+use crate::select::{Judged, Verdict};
+
+/// What is done to a message on its way.
+#[derive(Clone, Debug)]
+pub enum Treatment {
+    /// Nothing: `copy`, `move`, and the archive of a `purge`.
+    Verbatim,
+    /// Back to work: without bookkeeping, marked, each to its own place.
+    Replay {
+        /// Everything goes where the sink was opened to, instead of where it came from.
+        to_one_place: bool,
+        /// Leave the headers in which frameworks keep their death notes.
+        keep_death_headers: bool,
+        /// Messages replayed so often before are left alone.
+        max_replays: u32,
+        /// Where messages can have come from, by topology: used for those that do not say themselves.
+        fallback: Vec<Target>,
+    },
+}
+
+/// A batch, prepared.
+pub(super) struct Prepared {
+    pub(super) lane: u64,
+    pub(super) read: u64,
+    /// The selected ones, in order.
+    pub(super) items: Vec<Item>,
+    /// The others.
+    pub(super) unselected: Vec<Token>,
+    pub(super) filter_errors: u64,
+    pub(super) filter_examples: Vec<Failure>,
+    pub(super) fatal: Option<Error>,
+}
+
+/// A selected message.
+pub(super) struct Item {
+    pub(super) token: Token,
+    pub(super) fate: Fate,
+}
+
+/// What is to be done with it.
+#[expect(clippy::large_enum_variant, reason = "nearly all are Go, and a box each would be an allocation each")]
+pub(super) enum Fate {
+    Go { outgoing: Outgoing, left_out: Vec<String>, unmarked: bool },
+    Skip(Skip),
+    Fail { id: String, error: Error },
+}
+
+pub(super) struct Preparer {
+    source: Arc<dyn Source>,
+    how: How,
+    fit: Fit,
+}
+
+enum How {
+    Verbatim,
+    Replay { route: Route, keep_death_headers: bool, max_replays: u32, run: RunId },
+}
+
+impl Preparer {
+    pub(super) fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit) -> Self {
+        let how = match treatment {
+            Treatment::Verbatim => How::Verbatim,
+            Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback } => {
+                let route = Route::new(to_one_place, fallback, source.address());
+                How::Replay { route, keep_death_headers, max_replays, run }
+            }
+        };
+        Preparer { source, how, fit }
+    }
+
+    /// `first` is the number of the first message of the batch within the run.
+    pub(super) fn prepare(&self, judged: Judged, first: u64) -> Prepared {
+        let Judged { batch, verdicts, fatal } = judged;
+        let mut out = Prepared {
+            lane: batch.lane,
+            read: verdicts.len() as u64,
+            items: Vec::with_capacity(verdicts.len()),
+            unselected: Vec::new(),
+            filter_errors: 0,
+            filter_examples: Vec::new(),
+            fatal,
+        };
+        for ((sequence, delivery), verdict) in (first..).zip(batch.deliveries).zip(verdicts) {
+            let Delivery { token, message } = delivery;
+            match verdict {
+                Verdict::Yes => out.items.push(Item { token, fate: self.fate(sequence, message) }),
+                Verdict::No => out.unselected.push(token),
+                Verdict::Failed(error) => {
+                    out.unselected.push(token);
+                    out.filter_errors += 1;
+                    if out.filter_examples.len() < FILTER_EXAMPLES {
+                        out.filter_examples.push(Failure { id: message.id, error });
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn fate(&self, sequence: u64, message: DeadLetter) -> Fate {
+        let id = message.id.clone();
+        match self.outgoing(sequence, message) {
+            Ok(Ok(mut outgoing)) => match (self.fit)(&mut outgoing) {
+                Ok(left_out) => {
+                    // Looked for rather than read from the texts, which are for people.
+                    let unmarked =
+                        matches!(self.how, How::Replay { .. }) && outgoing.message.headers.last(MARK_HEADER).is_none();
+                    Fate::Go { outgoing, left_out, unmarked }
+                }
+                Err(error) => Fate::Fail { id, error },
+            },
+            Ok(Err(skip)) => Fate::Skip(skip),
+            Err(error) => Fate::Fail { id, error },
+        }
+    }
+
+    fn outgoing(&self, sequence: u64, mut message: DeadLetter) -> Result<Result<Outgoing, Skip>> {
+        let How::Replay { route, keep_death_headers, max_replays, run } = &self.how else {
+            return Ok(Ok(Outgoing { sequence, message, target: None, verbatim: true }));
+        };
+        let before = Mark::of(&message.headers);
+        let replays = before.as_ref().map_or(0, |m| m.count);
+        if before.is_some_and(|m| m.run() == run.as_str()) {
+            return Ok(Err(Skip::CameBack));
+        }
+        if replays >= *max_replays {
+            return Ok(Err(Skip::MaxReplays));
+        }
+        // Before anything is taken off: the origin is told by what is taken off.
+        let died = death::of(&message);
+        let target = route.of(&message, died.as_ref().and_then(|d| d.origin.as_ref()))?;
+        self.source.strip(&mut message);
+        if !keep_death_headers {
+            death::strip(&mut message);
+        }
+        let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
+        message.headers.set(MARK_HEADER, mark.to_value());
+        Ok(Ok(Outgoing { sequence, message, target, verbatim: false }))
+    }
+}
