@@ -10,7 +10,8 @@ use crate::ui::table::{self, Column};
 /// One line a queue, and what a reader must know besides. Columns that no queue knows anything for are left out.
 pub fn render(rows: &[(String, Depth)], now: Timestamp, look: &Look) -> (String, Vec<String>) {
     let mut columns = vec![Column::text("QUEUE", 24, 60, 9), Column::text("KIND", 4, 12, 2)];
-    let counts: [(&'static str, u8, fn(&Depth) -> Option<u64>); 4] = [
+    type Count = (&'static str, u8, fn(&Depth) -> Option<u64>);
+    let counts: [Count; 4] = [
         ("READY", 8, |d| d.ready),
         ("IN FLIGHT", 6, |d| d.in_flight),
         ("DELAYED", 4, |d| d.delayed),

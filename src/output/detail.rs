@@ -81,9 +81,8 @@ impl Page<'_> {
 
     fn nested<'v>(&mut self, fields: impl Iterator<Item = (&'v str, &'v Value)>, level: usize) {
         let rows: Vec<_> = fields.map(|(name, v)| (self.show(name), typed(v), v)).collect();
-        let widest =
-            |width: fn(&(String, (String, String), &Value)) -> usize| rows.iter().map(width).max().unwrap_or(0);
-        let (names, types) = (widest(|r| r.0.width()), widest(|r| r.1.0.width()));
+        let names = rows.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
+        let types = rows.iter().map(|(_, (kind, _), _)| kind.width()).max().unwrap_or(0);
         for (name, (kind, value), v) in &rows {
             let (gap, kind_gap) = (" ".repeat(names - name.width()), " ".repeat(types - kind.width()));
             let (name, kind) =
@@ -246,7 +245,7 @@ mod tests {
 id       9f
 queue    amqp://localhost/orders.dlq
 time     2026-11-23T02:36:11.5Z (3h12m ago)
-size     75 B
+size     53 B
 replays  0
 headers
   tenant  text     a\\x1b[1m
@@ -257,7 +256,7 @@ headers
   price   decimal  0.05
 properties
   timestamp  time  18446744073709551615 s after 1970
-body: JSON, 25 B
+body: JSON, 23 B
   {
     \"total\": 42,
     \"note\": \"\\u007f\"

@@ -56,7 +56,7 @@ impl Summary {
                 format!("  {}{}  ", Style::Name.paint(label, look.colour), " ".repeat(widest - label.width()));
             for value in values {
                 for line in wrap(&show(value), look, widest + 4) {
-                    out.push_str(&format!("{head}{line}").trim_end());
+                    out.push_str(format!("{head}{line}").trim_end());
                     out.push('\n');
                     head = " ".repeat(widest + 4);
                 }

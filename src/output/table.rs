@@ -10,16 +10,19 @@ use crate::ui::table::Column;
 /// Characters of a body that are looked at for its preview.
 const PREVIEW: usize = 400;
 
-/// The columns. An id is what `--id` takes, so it is cut last.
-pub const COLUMNS: [Column; 7] = [
-    Column::text("ID", 36, 40, 9),
-    Column::number("AGE", 6),
-    Column::text("CAUSE", 8, 8, 4),
-    Column::text("REASON", 8, 24, 7),
-    Column::text("ORIGIN", 8, 28, 5),
-    Column::number("SIZE", 3),
-    Column::text("BODY", 8, u16::MAX, 8),
-];
+/// The columns. An id is what `--id` takes, so it is whole wherever there is room for anything beside it.
+pub fn columns(width: u16) -> [Column; 7] {
+    let id = if width < 80 { 12 } else { 36 };
+    [
+        Column::text("ID", id, 40, 9),
+        Column::number("AGE", 6),
+        Column::text("CAUSE", 8, 8, 4),
+        Column::text("REASON", 8, 24, 7),
+        Column::text("ORIGIN", 8, 28, 5),
+        Column::number("SIZE", 3),
+        Column::text("BODY", 8, u16::MAX, 8),
+    ]
+}
 
 /// The cells of one message. AGE counts from the last death, or else from the message's time.
 pub fn row(m: &DeadLetter, now: Timestamp) -> Vec<String> {
@@ -92,6 +95,23 @@ mod tests {
     fn what_is_not_known_is_a_dash() {
         let m = DeadLetter::new("q".into(), Payload::Absent);
         assert_eq!(row(&m, Timestamp::UNIX_EPOCH), ["-", "-", "-", "-", "-", "0 B", "(none)"]);
+    }
+
+    #[test]
+    fn an_id_and_a_body_are_there_at_every_width() {
+        use crate::output::Look;
+        use crate::ui::table::render;
+        let id = "0123456789abcdef0123456789abcdef";
+        let mut m = DeadLetter::new("q".into(), body(b"{\"order\": 4711, \"total\": 42}"));
+        m.id = id.into();
+        for width in [40, 60, 79, 80, 120, 200] {
+            let rows = [row(&m, Timestamp::UNIX_EPOCH)];
+            let (text, notes) = render(&columns(width), &rows, &Look { width, ..Look::PLAIN });
+            assert!(text.contains("BODY") && text.contains("{\"o"), "{width}: {text}");
+            assert!(text.contains(&id[..11]), "{width}: {text}");
+            assert_eq!(text.contains(id), width >= 80, "{width}: {text}");
+            assert_eq!(notes.is_empty(), width >= 120, "{width}: {text}{notes:?}");
+        }
     }
 
     #[test]

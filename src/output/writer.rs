@@ -19,6 +19,8 @@ pub struct Writer {
     delimiter: Vec<u8>,
     single: bool,
     written: u64,
+    /// The JSON array has its bracket and an element.
+    begun: bool,
     waiting: Vec<Vec<String>>,
     layout: Option<Layout>,
 }
@@ -27,7 +29,7 @@ impl Writer {
     /// `format` must be resolved; ages are counted from `now`.
     pub fn new(format: Format, look: Look, now: Timestamp) -> Writer {
         let (delimiter, waiting) = (vec![b'\n'], Vec::new());
-        Writer { format, look, now, delimiter, single: false, written: 0, waiting, layout: None }
+        Writer { format, look, now, delimiter, single: false, written: 0, begun: false, waiting, layout: None }
     }
 
     /// What follows each record of `-o raw`, instead of a newline.
@@ -96,12 +98,14 @@ impl Writer {
         }
     }
 
-    fn element(&self, compact: &[u8], out: &mut Vec<u8>) {
+    /// One element of the JSON array, from compact JSON.
+    pub(super) fn element(&mut self, compact: &[u8], out: &mut Vec<u8>) {
         if self.single {
             json::pretty(compact, &self.look, out);
             return out.push(b'\n');
         }
-        out.extend_from_slice(if self.written == 1 { b"[\n  " } else { b",\n  " });
+        out.extend_from_slice(if self.begun { b",\n  " } else { b"[\n  " });
+        self.begun = true;
         json::pretty_at(compact, 1, &self.look, out);
     }
 
@@ -111,7 +115,7 @@ impl Writer {
             return;
         }
         let layout = self.layout.get_or_insert_with(|| {
-            let layout = Layout::fit(&table::COLUMNS, &self.waiting, &self.look);
+            let layout = Layout::fit(&table::columns(self.look.width), &self.waiting, &self.look);
             out.extend_from_slice(layout.head().as_bytes());
             layout
         });
@@ -124,7 +128,7 @@ impl Writer {
     pub fn finish(mut self, out: &mut Vec<u8>) -> Vec<String> {
         self.settle(out);
         if self.format == Format::Json && !self.single {
-            out.extend_from_slice(if self.written == 0 { b"[]\n" } else { b"\n]\n" });
+            out.extend_from_slice(if self.begun { b"\n]\n" } else { b"[]\n" });
         }
         self.layout.map_or_else(Vec::new, |l| l.notes())
     }

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::{Value, json};
 
 use crate::broker::{Error, Kind, Result};
@@ -130,6 +130,12 @@ impl Ui {
         if !self.0.options.quiet || self.json_log() {
             self.talk("notice", "note", Style::Name, text);
         }
+    }
+
+    /// [`Ui::notice`] as a function to hand to a backend.
+    pub fn notifier(&self) -> Arc<dyn Fn(String) + Send + Sync> {
+        let ui = self.clone();
+        Arc::new(move |text| ui.notice(&text))
     }
 
     /// A detail, one sentence. Shown with `-v`.
@@ -255,6 +261,14 @@ impl Ui {
             let mut err = lock(&self.0.err);
             _ = err.write_all(bytes).and_then(|()| err.flush());
         });
+    }
+
+    /// Takes the bar off for good, so that what is said next is the last thing on the screen.
+    fn drop_bar(&self) {
+        if let Some(bar) = lock(&self.0.bar).take() {
+            bar.finish_and_clear();
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
     }
 
     fn above_bar<R>(&self, print: impl FnOnce() -> R) -> R {

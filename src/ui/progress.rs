@@ -92,21 +92,26 @@ impl Shared {
         if !self.wait(PATIENCE) {
             return;
         }
-        let bar = ProgressBar::with_draw_target(self.total(), ProgressDrawTarget::stderr());
-        *lock(&ui.0.bar) = Some(bar.clone());
+        let bar = ProgressBar::hidden();
         let mut styled = None;
         loop {
             let (done, total) = (self.done.load(Ordering::Relaxed), self.total());
+            bar.set_message(describe(label, done, total, began.elapsed()));
             if styled != Some(total.is_some()) {
                 bar.set_style(style(total.is_some(), ui.terminal().utf8));
-                styled = Some(total.is_some());
             }
-            if let Some(total) = total {
-                bar.set_length(total.max(done));
+            match total {
+                Some(total) => bar.update(|state| {
+                    state.set_len(total.max(done));
+                    state.set_pos(done);
+                }),
+                None => bar.tick(),
             }
-            bar.set_position(done);
-            bar.set_message(describe(label, done, total, began.elapsed()));
-            bar.tick();
+            if styled.replace(total.is_some()).is_none() {
+                // Shown only now that there is something to show.
+                *lock(&ui.0.bar) = Some(bar.clone());
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
             if !self.wait(TICK) {
                 break;
             }
@@ -123,9 +128,13 @@ impl Shared {
     }
 }
 
+/// `wide_msg` is cut to the width there is; a line that wraps could not be taken off again.
+fn template(total: bool) -> &'static str {
+    if total { "[{bar:20}] {wide_msg}" } else { "{spinner} {wide_msg}" }
+}
+
 fn style(total: bool, utf8: bool) -> ProgressStyle {
-    let template = if total { "{spinner} [{bar:20}] {msg}" } else { "{spinner} {msg}" };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template(template(total)).unwrap_or_else(|_| ProgressStyle::default_spinner());
     if utf8 { style.progress_chars("━━ ") } else { style.progress_chars("=> ").tick_chars("|/-\\ ") }
 }
 
@@ -157,8 +166,7 @@ mod tests {
     #[test]
     fn both_templates_are_valid() {
         for total in [true, false] {
-            let template = if total { "{spinner} [{bar:20}] {msg}" } else { "{spinner} {msg}" };
-            assert!(ProgressStyle::with_template(template).is_ok());
+            assert!(ProgressStyle::with_template(template(total)).is_ok());
             style(total, true);
             style(total, false);
         }

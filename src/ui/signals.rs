@@ -53,6 +53,7 @@ impl Signals {
                                 stop.cancel();
                             }
                             Act::End(text) => {
+                                ui.drop_bar();
                                 ui.notice_stop(&text);
                                 end(exit)
                             }

@@ -157,3 +157,19 @@ fn it_can_be_shared() {
     fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     shared(&ui(Options::default(), false, "").0);
 }
+
+#[test]
+fn a_second_signal_takes_the_bar_off() {
+    let (ui, _) = ui(Options::default(), true, "");
+    let bar = ProgressBar::hidden();
+    *lock(&ui.0.bar) = Some(bar.clone());
+    ui.drop_bar();
+    assert!(lock(&ui.0.bar).is_none() && bar.is_hidden());
+}
+
+#[test]
+fn backends_are_given_a_way_to_speak() {
+    let (ui, printed) = ui(Options::default(), false, "");
+    ui.notifier()("the management API does not answer\x1b".to_owned());
+    assert_eq!(printed.stderr(), "note: the management API does not answer\\x1b\n");
+}
