@@ -22,6 +22,8 @@ pub struct Backend {
     pub form: &'static str,
     /// Whether `?` begins options (a file name may contain one).
     pub has_query: bool,
+    /// A place to send to is made by naming it, and no consumer is woken by it: an archive.
+    pub creates: bool,
     /// Checks an address without its query and gives it without secrets, and in a canonical spelling.
     pub understand: fn(&str, &Options) -> Result<(String, String)>,
     /// Opens a queue to read from. Connects; creates nothing.

@@ -1,5 +1,6 @@
 //! One file a verb: its arguments, whose doc comments are its help, and one run function.
 
+pub mod change;
 pub mod completions;
 pub mod copy;
 pub mod depth;

@@ -1,6 +1,10 @@
 //! `dlq move Q Q2`.
 
+use super::change::{self, Change, To, What};
+use super::session::Session;
+use crate::broker::{Address, Result};
 use crate::cli;
+use crate::exit::Exit;
 
 /// Copy messages as they are, and remove each once its copy is confirmed.
 ///
@@ -23,4 +27,23 @@ pub struct Args {
     pub connection: cli::Connection,
     #[command(flatten)]
     pub to_connection: cli::ToConnection,
+}
+
+/// Sends and reports.
+///
+/// # Errors
+/// Whatever ends it before anything was begun.
+pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    let change = Change {
+        what: What::Move,
+        queue: &args.queue,
+        to: To::Place(Address::parse(&args.to, &args.to_connection.to_option)?),
+        select: &args.select,
+        pace: &args.pace,
+        safety: &args.safety,
+        connection: &args.connection,
+        replay: None,
+        whole: false,
+    };
+    change::run(&change, session).await
 }

@@ -1,6 +1,10 @@
 //! `dlq replay Q [--to Q2]`.
 
+use super::change::{self, Change, To, What};
+use super::session::Session;
+use crate::broker::{Address, Error, Kind, Result};
 use crate::cli;
+use crate::exit::Exit;
 
 /// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed.
 ///
@@ -30,4 +34,30 @@ pub struct Args {
     pub connection: cli::Connection,
     #[command(flatten)]
     pub to_connection: cli::ToConnection,
+}
+
+/// Replays.
+///
+/// # Errors
+/// Whatever ends it before anything was begun.
+pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    let to = match &args.to {
+        Some(to) => To::Place(Address::parse(to, &args.to_connection.to_option)?),
+        None if args.to_connection.to_option.is_empty() => To::Origins,
+        None => {
+            return Err(Error::new(Kind::Usage, "--to-X is for the destination that --to names, and there is no --to"));
+        }
+    };
+    let change = Change {
+        what: What::Replay,
+        queue: &args.queue,
+        to,
+        select: &args.select,
+        pace: &args.pace,
+        safety: &args.safety,
+        connection: &args.connection,
+        replay: Some((args.keep_death_headers, args.max_replays)),
+        whole: false,
+    };
+    change::run(&change, session).await
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jaq_json::Val;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 use crate::broker::{Error, Kind, Result};
 use crate::cli;
@@ -29,7 +29,7 @@ pub fn selection(args: &cli::Select, expression: Option<&str>, queue: &str, ui: 
     let from_file = args.filter_file.as_deref().map(|path| read(path, "the filter file")).transpose()?;
     let source = expression.or(args.filter.as_deref()).or(from_file.as_deref());
     let program = source.map(|source| program(source, args)).transpose()?;
-    let now = Zoned::now();
+    let now = ZonedDateTime::now();
     let since = args.since.as_deref().map(|t| times::parse("--since", t, &now)).transpose()?;
     let until = args.until.as_deref().map(|t| times::parse("--until", t, &now)).transpose()?;
     if let (Some(since), Some(until)) = (since, until)

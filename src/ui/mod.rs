@@ -240,6 +240,14 @@ impl Ui {
         data.finish()
     }
 
+    /// The same to standard error, where standard output carries the messages themselves.
+    pub fn report_as_talk(&self, summary: &Summary, json: &Value) {
+        self.event("end", json.clone());
+        if !self.json_log() && !self.0.options.quiet {
+            self.print_err(summary.render(&self.0.terminal.look_err()).as_bytes());
+        }
+    }
+
     /// Standard output.
     pub fn data(&self) -> Data {
         Data::new(self.clone())

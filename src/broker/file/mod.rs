@@ -9,6 +9,7 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["file:"],
     form: "file:PATH",
     has_query: false,
+    creates: true,
     understand: |base, _| Ok((base.to_owned(), base.to_owned())),
     source: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
     sink: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),

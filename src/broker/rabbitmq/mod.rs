@@ -18,6 +18,7 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["amqp://", "amqps://"],
     form: address::FORM,
     has_query: true,
+    creates: false,
     understand: address::understand,
     source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
     sink: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be sent to yet")) }),
