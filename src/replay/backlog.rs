@@ -9,6 +9,10 @@ use crate::broker::Move;
 pub(super) struct Ready {
     pub(super) lane: u64,
     pub(super) go: Move,
+    /// What was left out to make it fit.
+    pub(super) left_out: Vec<String>,
+    /// The mark is among that.
+    pub(super) unmarked: bool,
 }
 
 /// In the order of reading; or, where a failure holds up its lane, one message of a lane at a time.
@@ -28,7 +32,7 @@ pub(super) struct Lanes {
 
 #[derive(Default)]
 struct Lane {
-    queue: VecDeque<Move>,
+    queue: VecDeque<Ready>,
     busy: bool,
     held: bool,
 }
@@ -54,23 +58,23 @@ impl Backlog {
         }
     }
 
-    /// Adds one at the end of its lane; gives it back where the lane is held.
-    pub(super) fn push(&mut self, ready: Ready) -> Result<(), Ready> {
+    /// Adds one at the end of its lane; false where the lane is held.
+    pub(super) fn push(&mut self, ready: Ready) -> bool {
         match self {
             Backlog::Plain(q) => q.push_back(ready),
             Backlog::Strict(l) => {
                 let lane = l.lanes.entry(ready.lane).or_default();
                 if lane.held {
-                    return Err(ready);
+                    return false;
                 }
                 if !lane.busy && lane.queue.is_empty() {
                     l.runnable.push_back(ready.lane);
                 }
-                lane.queue.push_back(ready.go);
+                lane.queue.push_back(ready);
                 l.waiting += 1;
             }
         }
-        Ok(())
+        true
     }
 
     /// Takes up to `n` that may go.
@@ -82,10 +86,10 @@ impl Backlog {
                 while out.len() < n {
                     let Some(id) = l.runnable.pop_front() else { break };
                     let Some(lane) = l.lanes.get_mut(&id) else { continue };
-                    if let Some(go) = lane.queue.pop_front() {
+                    if let Some(ready) = lane.queue.pop_front() {
                         lane.busy = true;
                         l.waiting -= 1;
-                        out.push(Ready { lane: id, go });
+                        out.push(ready);
                     }
                 }
                 out
@@ -94,7 +98,7 @@ impl Backlog {
     }
 
     /// The fate of the message under way in `lane` is known. After a failure, gives those that were waiting behind it.
-    pub(super) fn done(&mut self, lane: u64, failed: bool) -> VecDeque<Move> {
+    pub(super) fn done(&mut self, lane: u64, failed: bool) -> VecDeque<Ready> {
         let Backlog::Strict(l) = self else { return VecDeque::new() };
         let Some(state) = l.lanes.get_mut(&lane) else { return VecDeque::new() };
         state.busy = false;

@@ -149,6 +149,8 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
 struct Meta {
     id: String,
     lane: u64,
+    left_out: Vec<String>,
+    unmarked: bool,
 }
 
 type Arrived = (Vec<Meta>, Vec<Outcome>);
@@ -236,8 +238,12 @@ impl Drive<'_> {
         }
         self.pace.spent(taken.len());
         self.in_flight += taken.len();
-        let (metas, moves): (Vec<Meta>, Vec<Move>) =
-            taken.into_iter().map(|Ready { lane, go }| (Meta { id: go.outgoing.message.id.clone(), lane }, go)).unzip();
+        let (metas, moves): (Vec<Meta>, Vec<Move>) = taken
+            .into_iter()
+            .map(|Ready { lane, go, left_out, unmarked }| {
+                (Meta { id: go.outgoing.message.id.clone(), lane, left_out, unmarked }, go)
+            })
+            .unzip();
         let outcomes = self.way.submit(moves).await;
         self.waiting.push(Box::pin(async move { (metas, outcomes.await) }));
         true
@@ -264,14 +270,11 @@ impl Drive<'_> {
             }
             let kept = match item.fate {
                 Fate::Go { outgoing, left_out, unmarked } => match self.checked.check(&mut self.way, &outgoing).await {
-                    Ok(()) => match self.backlog.push(Ready { lane, go: Move { token: item.token, outgoing } }) {
-                        Ok(()) => {
-                            self.tally.unmarked += u64::from(unmarked);
-                            left_out.into_iter().for_each(|what| self.tally.leave_out(what));
-                            false
-                        }
-                        Err(_) => self.skipped(Skip::BehindFailure),
-                    },
+                    Ok(()) => {
+                        let go = Move { token: item.token, outgoing };
+                        let queued = self.backlog.push(Ready { lane, go, left_out, unmarked });
+                        !queued && self.skipped(Skip::BehindFailure)
+                    }
                     Err(e) => self.failed_here(lane, &outgoing.message.id, &e),
                 },
                 Fate::Skip(why) => self.skipped(why),
@@ -305,14 +308,18 @@ impl Drive<'_> {
     fn arrived(&mut self, (metas, outcomes): Arrived) {
         self.in_flight -= metas.len();
         let mut outcomes = outcomes.into_iter();
-        for Meta { id, lane } in metas {
+        for Meta { id, lane, left_out, unmarked } in metas {
             let outcome = outcomes.next().unwrap_or_else(|| {
                 Outcome::Indeterminate(Error::new(Kind::Indeterminate, "no answer came for this message"))
             });
             let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Indeterminate(_));
             let behind = self.backlog.done(lane, failed);
             self.tally.skip(Skip::BehindFailure, behind.len() as u64);
-            self.keep(behind.into_iter().map(|m| m.token).collect());
+            self.keep(behind.into_iter().map(|m| m.go.token).collect());
+            if !matches!(outcome, Outcome::Failed(_)) {
+                self.tally.unmarked += u64::from(unmarked);
+                left_out.into_iter().for_each(|what| self.tally.leave_out(what));
+            }
             let e = match outcome {
                 Outcome::Moved(_) => {
                     self.tally.moved += 1;

@@ -17,11 +17,14 @@ pub(super) type Work<W> = Arc<dyn Fn(Judged, u64) -> W + Send + Sync>;
 /// A batch so small is judged where it was read, unless there is an expression: a thread switch would cost more.
 const SMALL: usize = 64;
 
+/// A batch that is judged, or is being judged on another thread.
+type Judging<W> = Either<Ready<Result<W, JoinError>>, JoinHandle<W>>;
+
 pub(super) struct Pipeline<W> {
     scan: Box<dyn Scan>,
     selection: Arc<Selection>,
     work: Work<W>,
-    judging: FuturesOrdered<Either<Ready<Result<W, JoinError>>, JoinHandle<W>>>,
+    judging: FuturesOrdered<Judging<W>>,
     depth: usize,
     taken: u64,
     ended: bool,
