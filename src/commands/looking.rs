@@ -87,7 +87,11 @@ impl Printing {
     /// Writes one message, or what `--print` makes of it, through a writer.
     pub fn through(&self, writer: &mut Writer, m: &DeadLetter, out: &mut Vec<u8>, unprinted: &mut Unprinted) {
         match &self.print {
-            None => writer.message(m, out),
+            None => {
+                if let Err(e) = writer.message(m, out) {
+                    unprinted.add(m, e.to_string());
+                }
+            }
             Some(program) => match program.values(m) {
                 Ok(values) => values.iter().for_each(|v| writer.value(v, out)),
                 Err(e) => unprinted.add(m, e),
@@ -99,7 +103,11 @@ impl Printing {
     fn alone(&self, m: &DeadLetter, out: &mut Vec<u8>, unprinted: &mut Unprinted) {
         match (&self.print, self.format) {
             (None, Format::Raw) => raw::message(m, &self.delimiter, &self.look, out),
-            (None, Format::Archive) => archive::write(m, &self.look, out),
+            (None, Format::Archive) => {
+                if let Err(e) = archive::write(m, &self.look, out) {
+                    unprinted.add(m, e.to_string());
+                }
+            }
             (None, _) => {
                 json::message(m, &self.look, out);
                 out.push(b'\n');
@@ -228,7 +236,7 @@ pub fn ended(session: &Session, selection: &Selection, looked: &Looked, unprinte
         ));
     }
     failures(session, looked.filter_errors, &looked.filter_error_examples, "the expression failed on");
-    failures(session, unprinted.count, &unprinted.examples, "--print failed on");
+    failures(session, unprinted.count, &unprinted.examples, "these could not be printed:");
     looked.closed.notices.iter().for_each(|n| ui.notice(n));
     if looked.closed.bad_lines > 0 {
         ui.warn(&format!("{} could not be read and were left out", human::counted(looked.closed.bad_lines, "line")));

@@ -4,6 +4,7 @@ use jaq_json::Val;
 use jiff::Timestamp;
 
 use super::{Format, Look, archive, detail, json, raw, table};
+use crate::broker::Result;
 use crate::message::DeadLetter;
 use crate::ui::table::Layout;
 
@@ -52,7 +53,10 @@ impl Writer {
     }
 
     /// One message.
-    pub fn message(&mut self, m: &DeadLetter, out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// `Rejected` where the format cannot hold it; nothing is written then.
+    pub fn message(&mut self, m: &DeadLetter, out: &mut Vec<u8>) -> Result<()> {
         self.written += 1;
         match self.format {
             Format::Table | Format::Auto if self.single => {
@@ -76,9 +80,10 @@ impl Writer {
                 json::message(m, &self.look, out);
                 out.push(b'\n');
             }
-            Format::Archive => archive::write(m, &self.look, out),
+            Format::Archive => archive::write(m, &self.look, out)?,
             Format::Raw => raw::message(m, &self.delimiter, &self.look, out),
         }
+        Ok(())
     }
 
     /// One value of `--print`. There is no table or archive of those, so they become a JSON line there.
