@@ -27,4 +27,5 @@ pub(super) const SINK: SinkCapabilities = SinkCapabilities {
     batch: 500,
     window: 8192,
     proves_routing: true,
+    private: true,
 };

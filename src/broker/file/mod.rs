@@ -30,6 +30,7 @@ pub static BACKEND: Backend = Backend {
     form: "file:PATH",
     has_query: false,
     creates: true,
+    strip: source::strip,
     understand: address::understand,
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),

@@ -67,6 +67,10 @@ impl Sink for FileSink {
         }
     }
 
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn fit(&self) -> Fit {
         Arc::new(|outgoing| archive::check(&outgoing.message).map(|()| Vec::new()))
     }

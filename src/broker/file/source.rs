@@ -17,7 +17,7 @@ use super::scan::{FileScan, Reading};
 use super::settle::FileSettler;
 use super::{capabilities, error};
 use crate::broker::capability::{Accuracy, Capabilities};
-use crate::broker::{Address, Context, Depth, Error, Kind, Result, Scan, ScanRequest, Sink, Source};
+use crate::broker::{Address, Context, Depth, Error, Kind, Result, Scan, ScanRequest, Sink, Source, registry};
 use crate::message::{DeadLetter, Target};
 
 /// Opens `file:PATH` or `-`.
@@ -111,8 +111,8 @@ impl Source for FileSource {
         Err(no_home())
     }
 
-    fn strip(&self, _: &mut DeadLetter) -> Vec<String> {
-        Vec::new()
+    fn strip(&self, m: &mut DeadLetter) -> Vec<String> {
+        strip(m)
     }
 
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>> {
@@ -153,4 +153,30 @@ impl FileSource {
 pub(super) fn no_home() -> Error {
     Error::new(Kind::Unsupported, "an archive cannot say which broker its messages belong to")
         .hint("the origin of an archived message is on its broker: say where to send with --to")
+}
+
+/// An archive has no bookkeeping of its own; what the broker left on a message that was archived there still comes off.
+pub(super) fn strip(m: &mut DeadLetter) -> Vec<String> {
+    match registry::of_address(&m.queue) {
+        Ok(backend) if backend.name != super::BACKEND.name => (backend.strip)(m),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod strip_tests {
+    use super::*;
+    use crate::message::Payload;
+
+    #[test]
+    fn an_archived_message_loses_what_its_own_broker_left_on_it() {
+        let message = |queue: &str| {
+            let mut m = DeadLetter::new(queue.into(), Payload::Absent);
+            m.headers.push("x-death", "…");
+            m
+        };
+        assert_eq!(strip(&mut message("amqp://host/orders.dlq")), ["x-death"]);
+        assert_eq!(strip(&mut message("file:orders.ndjson")), [""; 0]);
+        assert_eq!(strip(&mut message("somewhere else")), [""; 0], "a header of that name means nothing there");
+    }
 }

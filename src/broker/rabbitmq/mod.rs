@@ -28,6 +28,7 @@ pub static BACKEND: Backend = Backend {
     form: address::FORM,
     has_query: true,
     creates: false,
+    strip: strip::strip,
     understand: address::understand,
     source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),

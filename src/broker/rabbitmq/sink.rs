@@ -15,7 +15,7 @@ use super::fit::{self, Limits};
 use super::letter::{Letter, Place};
 use super::management::Management;
 use super::pump::{CHUNK, Job, Pump};
-use super::{address, error};
+use super::{address, error, topology};
 use crate::broker::{
     Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities, nearest,
 };
@@ -77,6 +77,7 @@ async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitS
         batch: CHUNK,
         window: 8 * CHUNK,
         proves_routing: true,
+        private: false,
     };
     Ok(RabbitSink { shown: address.shown.clone(), capabilities, place, link, api, limits, jobs, pump })
 }
@@ -125,6 +126,16 @@ impl Sink for RabbitSink {
             Some(target) => self.check_place(&Place::of(target)?).await,
             None => self.check_place(&self.place).await,
         }
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        let Some(api) = &self.api else { return Ok(Vec::new()) };
+        let target = Target {
+            exchange: Some(self.place.exchange.as_str().into()),
+            routing_key: self.place.key.as_deref().map(Into::into),
+            ..Target::default()
+        };
+        topology::receivers(api, &target).await
     }
 
     fn fit(&self) -> Fit {
