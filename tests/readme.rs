@@ -78,7 +78,7 @@ fn every_verb_and_flag_it_names_is_there() {
         }
     }
     let known = ["--help", "--version", "--release", "--path", "--keep", "--locked", "--test", "--bin", "--bench"];
-    let pattern = regex_lite::Regex::new(r"--[a-z][a-zA-Z-]*").expect("pattern");
+    let pattern = regex::Regex::new(r"--[a-z][a-zA-Z-]*").expect("pattern");
     for named in pattern.find_iter(README) {
         let name = named.as_str().trim_end_matches('-');
         assert!(flags.contains(name) || known.contains(&name), "the README names {name}, which no verb has");
@@ -87,7 +87,7 @@ fn every_verb_and_flag_it_names_is_there() {
 
 #[test]
 fn every_file_it_links_to_is_there() {
-    let pattern = regex_lite::Regex::new(r"\]\(([^)#:]+)\)").expect("pattern");
+    let pattern = regex::Regex::new(r"\]\(([^)#:]+)\)").expect("pattern");
     for link in pattern.captures_iter(README) {
         let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), &link[1]);
         assert!(std::path::Path::new(&path).exists(), "the README links to {}, which is not there", &link[1]);
