@@ -297,9 +297,13 @@ fn building_only_what_is_looked_at_changes_nothing() {
 }
 
 #[test]
-fn an_assignment_is_noticed() {
-    assert!(compile(".body.x = 5").slip().is_some());
-    assert!(compile(".body.x == 5").slip().is_none());
+fn slips_are_noticed() {
+    assert!(compile(".body.x = 5").slip().unwrap().contains("write == instead of ="));
+    assert!(compile(".total > 5").slip().unwrap().contains("for a part of the body write .body.total"));
+    assert!(compile(".bdy.total > 5").slip().unwrap().contains("did you mean .body?"));
+    for fine in [".body.x == 5", ".total? > 5", ".total // .body.total", "(.body.a = 1) | .body.a == 1"] {
+        assert_eq!(compile(fine).slip(), None, "{fine}");
+    }
 }
 
 #[test]

@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_a_usage_error_that_shows_the_forms() {
-        for text in ["", "yesterday", "25:00", "12:60", "1", "15", "m", "15x", "-5m", "2026-13-01", "2026-11-23 14h", "1:2"] {
+        for text in
+            ["", "yesterday", "25:00", "12:60", "1", "15", "m", "15x", "-5m", "2026-13-01", "2026-11-23 14h", "1:2"]
+        {
             let e = parse(text, NOW.parse().unwrap(), &berlin()).unwrap_err();
             assert_eq!(e.kind(), Kind::Usage, "{text}");
             assert!(e.get_hint().unwrap().contains("15m, 2h30m, 3d"));
