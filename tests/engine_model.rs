@@ -171,8 +171,12 @@ fn stops_when_it_should(w: &mut World, t: &Tally) {
     }
     // Nothing went wrong and nothing was bounded: then nothing may be left over.
     // What comes back to another lane during the run may use up the number of messages the scan is bound to.
-    let bounded =
-        w.s.faults.comes_back > 0.0 || t.stopped.is_some() || t.limited || t.closed.cut.is_some() || t.error.is_some();
+    let bounded = w.s.faults.comes_back > 0.0
+        || !t.unclosed.is_empty()
+        || t.stopped.is_some()
+        || t.limited
+        || t.closed.cut.is_some()
+        || t.error.is_some();
     if w.s.removes && !bounded && t.failures() == 0 && w.s.mode != Mode::Lease {
         let first = w.s.messages as usize;
         for (n, i) in w.items.iter().enumerate().take(first) {
@@ -223,12 +227,12 @@ fn check(make: impl Fn(u64) -> Scenario, default_runs: u64) {
 
 #[test]
 fn no_interleaving_of_faults_and_interruptions_breaks_a_rule() {
-    check(Scenario::draw, 6000);
+    check(Scenario::draw, 5000);
 }
 
 #[test]
 fn without_faults_everything_goes_through() {
-    check(Scenario::calm, 1500);
+    check(Scenario::calm, 1000);
 }
 
 #[test]

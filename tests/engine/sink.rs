@@ -164,6 +164,7 @@ impl Sink for FakeSink {
                         Err(Error::new(Kind::Rejected, "the queue is full"))
                     }
                     Fate::Gone => {
+                        w.tells_of_the_end();
                         w.counts.rejected += 1;
                         w.has_failed(n);
                         Err(Error::new(Kind::Unreachable, "the channel is gone"))

@@ -296,6 +296,7 @@ fn settle_one(w: &mut super::world::World, Settlement { token, act }: Settlement
     }
     let faults = w.s.faults.clone();
     if w.session_dead {
+        w.tells_of_the_end();
         return Err(Error::new(Kind::Unreachable, "the session is gone"));
     }
     if w.items[n].at != At::Held(token) {

@@ -68,6 +68,8 @@ pub struct World {
     pub counts: Counts,
     pub session_dead: bool,
     pub stopped: Option<tokio::time::Instant>,
+    /// Since when the engine has been told that a connection is gone.
+    pub gone: Option<tokio::time::Instant>,
     pub settled: Arc<Notify>,
 }
 
@@ -93,6 +95,7 @@ impl Shared {
             counts: Counts::default(),
             session_dead: false,
             stopped: None,
+            gone: None,
             settled: Arc::new(Notify::new()),
         })))
     }
@@ -167,6 +170,10 @@ impl World {
         if let Some(at) = self.stopped.filter(|at| *at < tokio::time::Instant::now()) {
             self.breaks(format!("m{n} is sent {:?} after the stop", at.elapsed()));
         }
+        // What is under way when it is told, and the questions it is waiting for, take a while.
+        if self.gone.is_some_and(|at| at.elapsed() > Duration::from_millis(80)) {
+            self.breaks(format!("m{n} is sent although a connection is known to be gone"));
+        }
         if self.s.on_failure == OnFailure::HoldLane && self.failed_lanes.contains(&self.items[n].lane) {
             self.breaks(format!("m{n} is sent although one ahead of it in its lane has failed"));
         }
@@ -233,6 +240,11 @@ impl World {
             }
         }
         self.settled.notify_waiters();
+    }
+
+    /// The engine is about to be told.
+    pub fn tells_of_the_end(&mut self) {
+        self.gone.get_or_insert_with(tokio::time::Instant::now);
     }
 
     /// Deliveries out that are not removed.
