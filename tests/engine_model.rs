@@ -9,9 +9,9 @@ mod engine;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dlq::broker::Error;
+use dlq::broker::{Error, Move, Mover, Outgoing};
 use dlq::exit::Exit;
-use dlq::replay::{Job, OnFailure, Rate, RunId, Stopped, Tally, Treatment, Watch, run};
+use dlq::replay::{Job, OnFailure, PublishThenSettle, Rate, RunId, Stopped, Tally, Treatment, Watch, run};
 use engine::scenario::{Mode, Scenario};
 use engine::sink::FakeSink;
 use engine::source::FakeSource;
@@ -125,6 +125,7 @@ fn books_balance(w: &mut World, t: &Tally, told: u64) {
     }
     same.push(("scans closed", c.scans_closed, c.scans));
     same.push(("sinks closed", c.sinks_closed, 1));
+    same.push(("errors of closing", c.close_errors, t.unclosed.len() as u64));
     same.push(("movers closed", c.movers_closed, c.movers));
     let sent_unmarked = t.unmarked;
     let mut broken: Vec<String> = same
@@ -245,5 +246,42 @@ fn a_scenario_plays_the_same_each_time() {
         };
         let s = Scenario::draw(seed);
         assert_eq!(once(&s), once(&s), "seed {seed}");
+    }
+}
+
+#[test]
+fn closing_the_mover_settles_what_nobody_waited_for() {
+    for seed in 0..50 {
+        let s = Scenario {
+            one_place: true,
+            removes: true,
+            replays: false,
+            window: 99,
+            slow: 10,
+            every: 1,
+            ..Scenario::calm(seed)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let world = Shared::new(Scenario { concurrency: None, messages: 30, hold: usize::MAX, limit: None, ..s });
+        runtime.block_on(async {
+            let source = FakeSource::new(world.clone());
+            let request = dlq::broker::ScanRequest { takes: true, at_most: None, again: false };
+            let mut scan = dlq::broker::Source::scan(&source, request).await.unwrap();
+            let sink = FakeSink::new(world.clone());
+            dlq::broker::Sink::check(&sink, None).await.unwrap();
+            let mut mover: Box<dyn Mover> = Box::new(PublishThenSettle::new(Box::new(sink), Some(scan.settler())));
+            let mut sequence = 0..;
+            while let Some(batch) = scan.next().await.unwrap() {
+                let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| Move {
+                    token: d.token,
+                    outgoing: Outgoing { sequence, message: d.message, target: None, verbatim: true },
+                });
+                drop(mover.submit(moves.collect()).await);
+            }
+            mover.close().await.unwrap();
+            assert_eq!(world.lock().counts.removed_ok, world.lock().counts.delivered, "seed {seed}");
+            scan.close().await.unwrap();
+        });
+        assert!(world.lock().broken.is_empty(), "seed {seed}: {:?}", world.lock().broken);
     }
 }

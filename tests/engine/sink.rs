@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use dlq::broker::{Confirms, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
 use dlq::message::{MARK_HEADER, Target};
 
+use super::scenario::Mode;
 use super::world::{Shared, World};
 
 pub struct FakeSink {
@@ -93,13 +94,13 @@ impl Sink for FakeSink {
             let n = w.index(&o.message);
             let faults = w.s.faults.clone();
             if w.chance(faults.unfit) {
+                w.items[n].unfit = w.s.mode != Mode::Lease;
                 return Err(Error::new(Kind::TooLarge, "too large"));
             }
             if !o.verbatim && w.chance(faults.no_room_for_mark) {
                 o.message.headers.remove_if(|name, _| name == MARK_HEADER);
                 return Ok(vec!["the replay mark".into()]);
             }
-            let _ = n;
             Ok(vec![])
         })
     }
@@ -195,6 +196,10 @@ impl Sink for FakeSink {
             w.breaks("the sink is closed while answers are out");
         }
         let p = w.s.faults.sink_close_fails;
-        if w.chance(p) { Err(Error::new(Kind::Io, "the last sync failed")) } else { Ok(()) }
+        if w.chance(p) {
+            w.counts.close_errors += 1;
+            return Err(Error::new(Kind::Io, "the last sync failed"));
+        }
+        Ok(())
     }
 }

@@ -241,6 +241,7 @@ impl Scan for FakeScan {
         let p = w.s.faults.scan_close_fails;
         if w.session_dead || w.chance(p) {
             w.session_dead = true;
+            w.counts.close_errors += 1;
             return Err(Error::new(Kind::Unreachable, "giving back was not answered"));
         }
         w.session_dead = true;
@@ -248,7 +249,7 @@ impl Scan for FakeScan {
     }
 }
 
-struct FakeSettler(Shared);
+pub struct FakeSettler(pub Shared);
 
 #[async_trait]
 impl Settler for FakeSettler {

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 
-use super::scenario::Scenario;
+use super::scenario::{Mode, Scenario};
 
 pub const RUN: &str = "20261123T181401-aaaaaa";
 
@@ -36,6 +36,8 @@ pub struct Item {
     pub confirmed: u64,
     pub removals: u64,
     pub failed: bool,
+    /// The sink has refused to fit it.
+    pub unfit: bool,
     pub wanted: bool,
 }
 
@@ -53,6 +55,8 @@ pub struct Counts {
     pub movers: u64,
     pub movers_closed: u64,
     pub out_now: usize,
+    /// Errors given when something was closed.
+    pub close_errors: u64,
 }
 
 pub struct World {
@@ -117,7 +121,7 @@ impl Item {
     fn new(letter: DeadLetter, lane: u64, selection: &Selection) -> Item {
         let one = Batch { lane, deliveries: vec![Delivery { token: Token(0), message: letter.clone() }] };
         let wanted = selection.judge(one).verdicts == [Verdict::Yes];
-        Item { lane, letter, at: At::Ready, seen: false, stored: 0, confirmed: 0, removals: 0, failed: false, wanted }
+        Item { lane, letter, at: At::Ready, seen: false, stored: 0, confirmed: 0, removals: 0, failed: false, unfit: false, wanted }
     }
 }
 
@@ -176,6 +180,14 @@ impl World {
         }
         if self.s.on_failure == OnFailure::HoldLane && self.failed_lanes.contains(&self.items[n].lane) {
             self.breaks(format!("m{n} is sent although one ahead of it in its lane has failed"));
+        }
+        let lane = self.items[n].lane;
+        let ahead = |i: &Item| i.lane == lane && (i.failed || i.unfit);
+        if self.s.on_failure == OnFailure::HoldLane && self.s.mode != Mode::Lease && self.items[..n].iter().any(ahead) {
+            self.breaks(format!("m{n} is sent although one ahead of it could not be"));
+        }
+        if self.items[n].unfit {
+            self.breaks(format!("m{n} is sent although it does not fit"));
         }
         if !self.items[n].wanted {
             self.breaks(format!("m{n} is sent, but was not selected"));
