@@ -1,1 +1,271 @@
 //! The clap tree and the shared flag groups; no I/O.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::output::Format;
+use crate::ui::{Colour, LogFormat};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const ADDRESSES: &str = "\
+A queue is written as one address:
+  amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE   a RabbitMQ queue or stream (amqps:// for TLS)
+  file:PATH[.zst]                                  a dead-letter archive
+  -                                                an archive on standard input or output
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done or an outcome is unknown, 4 this queue cannot do that,
+5 no match (filter -e), 6 stopped by a guard, 130/143 stopped by Ctrl-C or SIGTERM after finishing what was in flight.";
+
+/// Look at, filter, sample, copy, replay and purge dead-letter queues, with the same verbs on every broker.
+#[derive(Debug, Parser)]
+#[command(name = "dlq", version, styles = STYLES, after_help = ADDRESSES, max_term_width = 100)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// How to say it.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// The verbs, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show messages without taking them
+    Inspect(commands::inspect::Args),
+    /// Stream all messages for which a jq expression is true, like grep
+    Filter(commands::filter::Args),
+    /// Take a uniform random sample in one pass
+    Sample(commands::sample::Args),
+    /// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed
+    #[command(visible_alias = "redrive")]
+    Replay(commands::replay::Args),
+    /// Copy messages as they are: export, import, duplicate
+    Copy(commands::copy::Args),
+    /// Copy messages as they are, and remove each once its copy is confirmed
+    Move(commands::relocate::Args),
+    /// Remove messages, after writing them to an archive
+    Purge(commands::purge::Args),
+    /// How many messages there are, how old, and how far that can be trusted
+    Depth(commands::depth::Args),
+    /// Print the completion script of a shell
+    Completions(commands::completions::Args),
+    /// Print the manual page
+    Man(commands::man::Args),
+}
+
+impl Verb {
+    /// `--yes`.
+    pub fn yes(&self) -> bool {
+        match self {
+            Verb::Replay(args) => args.safety.yes,
+            Verb::Copy(args) => args.safety.yes,
+            Verb::Move(args) => args.safety.yes,
+            Verb::Purge(args) => args.safety.yes,
+            _ => false,
+        }
+    }
+}
+
+/// How to say it: flags of every verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// How to print messages and reports
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "auto")]
+    pub output: Format,
+    /// Print nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for the client library's own log
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Colour,
+    /// How to write plan, progress, notices and errors on standard error
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Longest wait for any one answer of a broker (10s, 2m)
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// How messages are printed.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Print {
+    /// Print what this jq expression gives for each message instead of the message (with -o raw: strings without quotes)
+    #[arg(long, value_name = "JQ")]
+    pub print: Option<String>,
+    /// With -o raw: what follows each payload (\n, \t, \0 and \\ are understood)
+    #[arg(long, value_name = "TEXT", conflicts_with = "null")]
+    pub delimiter: Option<String>,
+    /// With -o raw: a NUL byte after each payload, for bodies that contain newlines
+    #[arg(short = '0', long = "null")]
+    pub null: bool,
+}
+
+/// Options of the connection to the queue that is read.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// An option of the queue's connection, as ?NAME=VALUE on its address would be
+    #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
+    pub option: Vec<(String, String)>,
+    /// Read such options from a file, one NAME=VALUE a line
+    #[arg(short = 'F', value_name = "FILE")]
+    pub option_file: Option<PathBuf>,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct Select {
+    /// Only messages for which this jq expression is true
+    #[arg(short, long, value_name = "JQ")]
+    pub filter: Option<String>,
+    /// The same, read from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "filter")]
+    pub filter_file: Option<PathBuf>,
+    /// Set $NAME to a string in every expression
+    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append)]
+    pub arg: Vec<String>,
+    /// Set $NAME to a JSON value in every expression
+    #[arg(long, num_args = 2, value_names = ["NAME", "JSON"], action = clap::ArgAction::Append)]
+    pub argjson: Vec<String>,
+    /// Longest an expression may take for one message
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub filter_timeout: Option<Duration>,
+    /// Exit 3 when an expression failed on any message
+    #[arg(long)]
+    pub strict: bool,
+    /// Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Only messages from before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// Only the message with this id (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub id: Vec<String>,
+    /// Only messages whose ids are in this file, one a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub ids_from: Option<PathBuf>,
+    /// Only messages whose death.cause, or death.reason, begins with this
+    #[arg(long, value_name = "CAUSE")]
+    pub cause: Option<String>,
+    /// At most so many messages selected
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<u64>,
+    /// At most so many messages read
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub scan_limit: Option<u64>,
+    /// Count archive lines that cannot be read, and go on
+    #[arg(long)]
+    pub skip_bad_lines: bool,
+}
+
+/// Named dangers.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Safety")]
+pub struct Accept {
+    /// Accept a danger by the name that a refusal printed (repeatable)
+    #[arg(long, value_name = "HAZARD")]
+    pub accept: Vec<String>,
+}
+
+/// Guards of everything that changes something.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Safety")]
+pub struct Safety {
+    /// Show the plan and stop: nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer the plan's question with yes; nothing else
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Named dangers.
+    #[command(flatten)]
+    pub accept: Accept,
+}
+
+/// Options of the connection to the destination.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ToConnection {
+    /// An option of the destination's connection
+    #[arg(long = "to-X", value_name = "NAME=VALUE", value_parser = pair)]
+    pub to_option: Vec<(String, String)>,
+}
+
+/// Pace and failures of everything that sends.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct Pace {
+    /// At most so many messages: 500, 500/s, 500/m, 10000/h
+    #[arg(long, value_name = "N[/UNIT]")]
+    pub rate: Option<String>,
+    /// At most so many messages sent and not yet confirmed
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub concurrency: Option<u64>,
+    /// Stop when so many messages have failed (exit 6)
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub max_failures: Option<u64>,
+    /// What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip
+    #[arg(long, value_name = "WHAT")]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// `--on-failure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFailure {
+    /// Those of the same lane wait
+    HoldLane,
+    /// The others go on
+    Skip,
+    /// Everything stops
+    Stop,
+}
+
+fn pair(s: &str) -> Result<(String, String), String> {
+    match s.split_once('=') {
+        Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
+        _ => Err("options are written NAME=VALUE".into()),
+    }
+}
+
+fn at_least_one(s: &str) -> Result<u64, String> {
+    match s.parse() {
+        Ok(0) => Err("0 would select nothing: give 1 or more, or leave the flag out for no limit".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("a whole number of messages is expected, such as 100".into()),
+    }
+}
+
+/// `10s`, `2m`, `1h30m`, `500ms`.
+///
+/// # Errors
+/// The forms there are.
+pub fn duration(s: &str) -> Result<Duration, String> {
+    let bad = || "a duration is written 500ms, 10s, 2m or 1h30m".to_owned();
+    if s.starts_with(['-', '+']) {
+        return Err(bad());
+    }
+    let span: jiff::SignedDuration = s.parse().map_err(|_| bad())?;
+    match Duration::try_from(span) {
+        Ok(d) if !d.is_zero() => Ok(d),
+        Ok(_) => Err("a duration of zero would never let anything happen: give 1ms or more".into()),
+        Err(_) => Err(bad()),
+    }
+}

@@ -33,9 +33,11 @@ impl Exit {
         match kind {
             Kind::Usage => Exit::Usage,
             Kind::Unsupported => Exit::Cannot,
-            Kind::Hazard(_) | Kind::Held => Exit::Guard,
+            Kind::Hazard(_) | Kind::Held | Kind::Guard => Exit::Guard,
             Kind::Indeterminate => Exit::Partly,
             Kind::ClosedPipe => Exit::Done,
+            Kind::Stopped { terminated: false } => Exit::Interrupted,
+            Kind::Stopped { terminated: true } => Exit::Terminated,
             _ => Exit::Failed,
         }
     }
@@ -50,10 +52,11 @@ pub fn heading(kind: Kind) -> &'static str {
         Kind::Unreachable => "unreachable",
         Kind::Tls => "not trusted",
         Kind::Unsupported => "cannot",
-        Kind::Hazard(_) => "refused",
+        Kind::Hazard(_) | Kind::Guard => "refused",
         Kind::Held => "in use",
         Kind::Corrupt => "bad data",
         Kind::Indeterminate => "unknown outcome",
+        Kind::Stopped { .. } => "stopped",
         Kind::FilterTimeout | Kind::Timeout => "timed out",
         _ => "error",
     }

@@ -158,4 +158,6 @@ pub struct SinkCapabilities {
     pub window: usize,
     /// Whether what is confirmed is known to have reached a queue.
     pub proves_routing: bool,
+    /// No consumer gets what is sent there: an archive.
+    pub private: bool,
 }

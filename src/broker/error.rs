@@ -21,6 +21,8 @@ pub enum Kind {
     Hazard(&'static str),
     /// Another process or consumer holds the queue.
     Held,
+    /// A guard stopped it: no terminal to ask on and no `--yes`, `--max-failures` reached.
+    Guard,
     /// Stored data is not what it should be (a torn or foreign archive line).
     Corrupt,
     /// The message is over a size limit of the destination.
@@ -37,6 +39,11 @@ pub enum Kind {
     Timeout,
     /// Standard output was closed by the reader.
     ClosedPipe,
+    /// Ctrl-C or SIGTERM came before anything was begun.
+    Stopped {
+        /// It was SIGTERM.
+        terminated: bool,
+    },
     /// A file could not be read or written.
     Io,
     /// Anything else.

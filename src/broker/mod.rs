@@ -214,6 +214,8 @@ pub trait Sink: Send {
     fn capabilities(&self) -> &SinkCapabilities;
     /// Is it there, may we. Creates nothing. `None`: the place the sink was opened to.
     async fn check(&self, target: Option<&Target>) -> Result<()>;
+    /// Who receives what is sent to the place it was opened to, as short phrases; empty where the broker cannot say.
+    async fn receivers(&self) -> Result<Vec<String>>;
     /// Fits one message to this place (size, attribute slots) before it is sent. Pure.
     fn fit(&self) -> Fit;
     /// Returns when the batch is in the pipe behind the one before: that is the back-pressure and the order.

@@ -23,6 +23,7 @@ impl Default for Discard {
                 // Bounds what waits for its removal: the source is the slow side here.
                 window: 10_000,
                 proves_routing: true,
+                private: true,
             },
         }
     }
@@ -40,6 +41,10 @@ impl Sink for Discard {
 
     async fn check(&self, _: Option<&Target>) -> Result<()> {
         Ok(())
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     fn fit(&self) -> Fit {

@@ -1,13 +1,14 @@
 //! What a pre-scan gathers for the plan that precedes a change. Pure, and of bounded size.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::prepare::Treatment;
 use super::report::{Counted, Planned};
 use super::route::Route;
 use crate::broker::Address;
 use crate::death::Death;
-use crate::message::{DeadLetter, Mark};
+use crate::message::{DeadLetter, Mark, Target};
 
 /// A message that would have nowhere to go.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -33,6 +34,7 @@ pub struct PlanFacts {
     selected: u64,
     causes: Tallied,
     destinations: Tallied,
+    targets: Vec<Arc<Target>>,
     absent_path: u64,
     over_max_replays: u64,
     unroutable: u64,
@@ -93,7 +95,12 @@ impl PlanFacts {
             return;
         }
         match route.of(m, death.and_then(|d| d.origin.as_ref())) {
-            Ok(Some(target)) => self.destinations.add(&target.to_string()),
+            Ok(Some(target)) => {
+                if self.targets.len() < NAMED && !self.targets.contains(&target) {
+                    self.targets.push(Arc::clone(&target));
+                }
+                self.destinations.add(&target.to_string());
+            }
             Ok(None) => {}
             Err(e) => {
                 self.unroutable += 1;
@@ -102,6 +109,11 @@ impl PlanFacts {
                 }
             }
         }
+    }
+
+    /// The first few distinct places, to be checked and described before the question.
+    pub fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
     }
 
     /// What was found. A cause or destination without a name is one that is not known.

@@ -1,5 +1,23 @@
 //! RabbitMQ: classic and quorum queues, and streams for reading.
 
+pub mod address;
+pub mod codec;
+pub mod connect;
+pub mod credentials;
+mod culprit;
+pub mod error;
+pub mod fit;
+mod letter;
+pub mod management;
+mod pump;
+pub mod queue_info;
+mod returns;
+pub mod sink;
+pub mod strip;
+mod tls;
+pub mod topology;
+mod wire;
+
 use super::registry::Backend;
 use super::{Error, Kind};
 
@@ -7,10 +25,12 @@ use super::{Error, Kind};
 pub static BACKEND: Backend = Backend {
     name: "RabbitMQ",
     prefixes: &["amqp://", "amqps://"],
-    form: "amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE",
+    form: address::FORM,
     has_query: true,
-    understand: |base, _| Ok((base.to_owned(), base.to_owned())),
-    source: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
-    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
+    creates: false,
+    strip: strip::strip,
+    understand: address::understand,
+    source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
+    sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     describe: Vec::new,
 };

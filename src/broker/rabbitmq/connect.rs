@@ -1,0 +1,282 @@
+//! One connection to a server, opened as an address says.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_rs::{Runtime, Tokio};
+use futures::StreamExt;
+use lapin::tcp::RustlsConnector;
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind, Event};
+
+use super::address::{self, Parts};
+use super::credentials::{self, Credentials};
+use super::wire::{Heard, Kit, Overheard, Socket};
+use super::{error, tls};
+use crate::broker::{Address, Context, Error, Kind, Result};
+
+pub use super::wire::Server;
+
+const DOING: &str = "connecting";
+
+/// An open connection and what is known of its other end. Nothing on it recovers by itself: a lost connection is a lost lease.
+pub struct Link {
+    /// The connection.
+    pub connection: Connection,
+    /// Who answers there.
+    pub server: Server,
+    /// The user it is logged in as.
+    pub user: String,
+    /// The vhost it is opened to.
+    pub vhost: String,
+    /// The queue of the address; empty where an exchange is named instead.
+    pub queue: String,
+    /// Largest frame in bytes.
+    pub frame_max: u32,
+    /// Most channels at once.
+    pub channel_max: u16,
+    /// What was logged in with, for the management API.
+    pub credentials: Credentials,
+    /// What comes over the wire.
+    pub heard: Heard,
+}
+
+impl Link {
+    /// A new channel.
+    ///
+    /// # Errors
+    /// As the connection is by then.
+    pub async fn channel(&self) -> Result<lapin::Channel> {
+        self.connection.create_channel().await.map_err(|e| error::map(&e, "opening a channel"))
+    }
+
+    /// Closes the connection and awaits the answer.
+    ///
+    /// # Errors
+    /// Where it was lost before.
+    pub async fn close(&self) -> Result<()> {
+        self.connection.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing the connection"))
+    }
+}
+
+/// Connects and logs in within `ctx.timeout`; `role` ("reading", "publishing") is what the server's list of connections shows.
+///
+/// # Errors
+/// `Unreachable`, `Denied`, `NotFound` (the vhost), `Tls`, `Timeout`, `Usage`.
+pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Link> {
+    address.only_options(address::OPTIONS)?;
+    let parts = address::parts(address)?;
+    let credentials = credentials::of(address, &parts, ctx.timeout).await?;
+    let milliseconds = address.option("connection_timeout").and_then(|v| v.parse().ok()).map(Duration::from_millis);
+    let longest = milliseconds.map_or(ctx.timeout, |t| t.min(ctx.timeout));
+    let heard = Heard::default();
+    let opening = open(address, &parts, &credentials, &heard, role);
+    let opened = tokio::time::timeout(longest, opening).await.unwrap_or_else(|_| {
+        Err(Error::new(Kind::Timeout, format!("{}:{} did not answer within {longest:?}", parts.host, parts.port))
+            .during(DOING)
+            .hint("check host and port; --timeout sets how long to wait"))
+    });
+    let connection = match opened {
+        Ok(connection) => connection,
+        Err(e) if e.kind() == Kind::NotFound => {
+            return Err(super::management::suggest_vhost(
+                address,
+                &parts,
+                &credentials,
+                &heard.server().unwrap_or_default(),
+                e,
+            )
+            .await);
+        }
+        Err(e) => return Err(e),
+    };
+    tell_when_blocked(&connection, ctx);
+    let (frame_max, channel_max) = (connection.configuration().frame_max(), connection.configuration().channel_max());
+    let Parts { vhost, queue, .. } = parts;
+    let server = heard.server().unwrap_or_default();
+    Ok(Link {
+        connection,
+        server,
+        user: credentials.user.clone(),
+        vhost,
+        queue,
+        frame_max,
+        channel_max,
+        credentials,
+        heard,
+    })
+}
+
+async fn open(
+    address: &Address,
+    parts: &Parts,
+    credentials: &Credentials,
+    heard: &Heard,
+    role: &str,
+) -> Result<Connection> {
+    let socket = Mutex::new(Some(Overheard::new(socket(address, parts).await?, heard.clone())));
+    // The library asks once; it is not set up to reconnect.
+    let connect =
+        async move |_: AMQPUri, _: Runtime<Kit>| match socket.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(socket) => Ok(AsyncTcpStream::Plain(socket)),
+            None => Err(lapin::Error::from(ErrorKind::IOError(Arc::new(io::ErrorKind::ConnectionReset.into())))),
+        };
+    let properties = ConnectionProperties::default()
+        .with_connection_name(format!("dlq {role}").into())
+        .with_client_property("product".into(), "dlq".into())
+        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
+    Connection::connector(uri(address, parts, credentials)?, Runtime::new(Kit(Tokio::current())), connect, properties)
+        .await
+        .map_err(|e| refused(&e, &heard.first(), parts, credentials))
+}
+
+fn uri(address: &Address, parts: &Parts, credentials: &Credentials) -> Result<AMQPUri> {
+    let number = |name: &str| address.option(name).and_then(|v| v.parse::<u16>().ok());
+    let auth_mechanism = match address.option("auth_mechanism") {
+        None => None,
+        Some(m) => Some(m.parse::<SASLMechanism>().map_err(|e| Error::new(Kind::Usage, e))?),
+    };
+    Ok(AMQPUri {
+        scheme: if parts.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo {
+                username: credentials.user.clone(),
+                password: credentials.password.expose().to_owned(),
+            },
+            host: parts.host.clone(),
+            port: parts.port,
+        },
+        vhost: parts.vhost.clone(),
+        query: AMQPQueryString {
+            channel_max: number("channel_max"),
+            heartbeat: number("heartbeat"),
+            auth_mechanism,
+            ..AMQPQueryString::default()
+        },
+    })
+}
+
+async fn socket(address: &Address, parts: &Parts) -> Result<Socket> {
+    let Parts { tls: wants_tls, host, port, .. } = parts;
+    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), *port))
+        .await
+        .map_err(|e| Error::new(Kind::Unreachable, format!("the host {host} is not known")).during(DOING).because(e))?
+        .collect();
+    let plain = Socket::connect(&Runtime::new(Tokio::current()), addresses).await.map_err(|e| {
+        let e = match e.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                Error::new(Kind::Unreachable, format!("nothing listens at {host}:{port}"))
+                    .hint("is the server running, and is this its AMQP port?")
+            }
+            _ => Error::new(Kind::Unreachable, format!("{host}:{port} cannot be reached")).because(e),
+        };
+        e.during(DOING)
+    })?;
+    if !wants_tls {
+        return Ok(plain);
+    }
+    let connector = RustlsConnector::from(tls::config(address)?);
+    plain.into_rustls(&connector, tls::server_name(address, host)).await.map_err(|e| {
+        tls::explain(&e, host, *port)
+            .unwrap_or_else(|| {
+                Error::new(Kind::Tls, format!("{host}:{port} hung up during the TLS handshake"))
+                    .because(e)
+                    .hint("is this its TLS port? Without TLS write amqp://")
+            })
+            .during(DOING)
+    })
+}
+
+/// Why a server that was reached did not let us in.
+fn refused(e: &lapin::Error, heard: &[u8], parts: &Parts, credentials: &Credentials) -> Error {
+    let place = format!("{}:{}", parts.host, parts.port);
+    if let ErrorKind::IOError(io) = e.kind()
+        && let Some(tls) = tls::explain(io, &parts.host, parts.port)
+    {
+        return tls.during(DOING);
+    }
+    let foreign = |what: &str| Error::new(Kind::Unreachable, format!("{place} {what}")).during(DOING);
+    match heard {
+        // The record types of TLS: an alert, or a handshake.
+        [0x15 | 0x16, 3, ..] => return foreign("speaks TLS").hint("write amqps:// for this port"),
+        [b'H', b'T', b'T', b'P', ..] => {
+            return foreign("speaks HTTP, not AMQP")
+                .hint("name the AMQP port (5672, or 5671 with TLS, unless configured otherwise)");
+        }
+        [b'A', b'M', b'Q', b'P', ..] => return foreign("speaks another version of AMQP than 0-9-1"),
+        [] if e.is_io_error() => {
+            return foreign("hung up without a word").hint(if parts.tls {
+                "is this an AMQP port? A server that wants a client certificate is given one with -X certfile=FILE -X keyfile=FILE"
+            } else {
+                "is this an AMQP port? For a TLS port write amqps://"
+            });
+        }
+        _ => {}
+    }
+    let user = &credentials.user;
+    match error::reply_code(e) {
+        Some(403) => {
+            let e = Error::new(Kind::Denied, format!("{place} refused the login of user {user}"));
+            e.hint(match (credentials.from.as_str(), user.as_str()) {
+                ("the default, guest", _) => {
+                    "no password was given: write amqp://USER:PASS@HOST/QUEUE, or -X user=USER -X password-env=NAME"
+                        .to_owned()
+                }
+                (from, "guest") => {
+                    format!("the password was from {from}; guest may log in from the server's own machine only")
+                }
+                (from, _) => format!("the password was from {from}"),
+            })
+            .during(DOING)
+        }
+        Some(530) => {
+            let mapped = error::map(e, DOING);
+            match mapped.kind() {
+                Kind::NotFound => Error::new(Kind::NotFound, format!("{place} has no vhost {:?}", parts.vhost))
+                    .during(DOING)
+                    .hint(read_as(parts)),
+                Kind::Denied => {
+                    Error::new(Kind::Denied, format!("user {user} has no access to vhost {:?} of {place}", parts.vhost))
+                        .during(DOING)
+                }
+                _ => mapped,
+            }
+        }
+        _ => {
+            let mechanism =
+                matches!(e.kind(), ErrorKind::ProtocolError(p) if p.get_message().as_str().contains("mechanism"));
+            let mapped = error::map(e, DOING);
+            if mechanism {
+                return Error::new(Kind::Denied, mapped.to_string())
+                    .during(DOING)
+                    .hint("choose one with -X auth_mechanism=plain|amqplain|external");
+            }
+            mapped
+        }
+    }
+}
+
+/// How the path of an address was understood.
+pub fn read_as(parts: &Parts) -> String {
+    format!(
+        "the address was read as vhost {:?}, queue {:?}; a slash in a name is written %2F",
+        parts.vhost, parts.queue
+    )
+}
+
+/// A server short of memory or disk stops reading from publishers: a pause that needs a word.
+fn tell_when_blocked(connection: &Connection, ctx: &Context) {
+    let (mut events, notice) = (connection.events_listener(), ctx.notice.clone());
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::ConnectionBlocked(why) => {
+                    notice(format!("the server takes no messages for now ({why}); waiting"))
+                }
+                Event::ConnectionUnblocked => notice("the server takes messages again".into()),
+                _ => {}
+            }
+        }
+    });
+}

@@ -1,0 +1,296 @@
+//! What `replay`, `copy`, `move` and `purge` share: look, plan, ask, act, report.
+
+mod plan;
+mod report;
+mod survey;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use super::selecting;
+use super::session::{Opening, Session, address};
+use crate::broker::capability::{Order, Removal};
+use crate::broker::{Address, Error, Kind, Result, Sink, Source};
+use crate::cli;
+use crate::exit::Exit;
+use crate::replay::{Discard, Job, OnFailure, Rate, RunId, Tally, Treatment, Watch, run as run_engine};
+use crate::select::Selection;
+use crate::ui::Progress;
+
+/// Which verb it is; its words are those of the plan and the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Back to work.
+    Replay,
+    /// As they are.
+    Copy,
+    /// As they are, and removed.
+    Move,
+    /// To an archive or nowhere, and removed.
+    Purge,
+}
+
+impl What {
+    /// `replay`.
+    pub fn verb(self) -> &'static str {
+        match self {
+            What::Replay => "replay",
+            What::Copy => "copy",
+            What::Move => "move",
+            What::Purge => "purge",
+        }
+    }
+
+    fn doing(self) -> &'static str {
+        match self {
+            What::Replay => "replaying",
+            What::Copy => "copying",
+            What::Move => "moving",
+            What::Purge => "purging",
+        }
+    }
+
+    fn removes(self) -> bool {
+        self != What::Copy
+    }
+}
+
+/// Where the messages go.
+pub enum To {
+    /// Each where it came from.
+    Origins,
+    /// All to one place.
+    Place(Address),
+    /// Nowhere: a purge without a backup.
+    Nowhere,
+}
+
+/// One change, as the verb understood its arguments.
+pub struct Change<'a> {
+    /// The verb.
+    pub what: What,
+    /// What was typed where the queue stands.
+    pub queue: &'a str,
+    /// Where to.
+    pub to: To,
+    /// Which messages.
+    pub select: &'a cli::Select,
+    /// How fast.
+    pub pace: &'a cli::Pace,
+    /// Guards.
+    pub safety: &'a cli::Safety,
+    /// Options of the source.
+    pub connection: &'a cli::Connection,
+    /// For a replay: keep death headers, and how many replays are too many.
+    pub replay: Option<(bool, u32)>,
+    /// Everything goes, newcomers included, in one act of the broker, where it has one.
+    pub whole: bool,
+}
+
+/// A change with its source open.
+struct Opened<'a> {
+    change: &'a Change<'a>,
+    session: &'a Session,
+    source: Arc<dyn Source>,
+    selection: Arc<Selection>,
+    treatment: Treatment,
+    rate: Option<Rate>,
+    run: RunId,
+    started: Timestamp,
+}
+
+/// Looks, plans, asks, acts and reports.
+///
+/// # Errors
+/// Whatever ends it before anything was begun; afterwards errors are in the report.
+pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
+    let selection = selecting::selection(change.select, None, change.queue, &session.ui)?;
+    let rate = change.pace.rate.as_deref().map(Rate::parse).transpose()?;
+    not_itself(change, &address(change.queue, change.connection)?)?;
+    let opening = Opening {
+        accept: &change.safety.accept.accept,
+        skip_bad_lines: change.select.skip_bad_lines,
+        exclusive: change.what.removes() && !change.safety.dry_run,
+    };
+    let source = session.source(change.queue, change.connection, opening).await?;
+    if change.what.removes() && source.capabilities().removal == Removal::None {
+        let text = format!("{}: a message of a {} cannot be removed", source.address(), source.capabilities().kind);
+        return Err(Error::new(Kind::Unsupported, text).hint("dlq copy sends copies and leaves the messages there"));
+    }
+    let started = Timestamp::now();
+    let run = RunId::new(started);
+    session.ui.set_run(run.as_str());
+    let treatment = treatment(change, &*source).await?;
+    let opened = Opened { change, session, source, selection: Arc::new(selection), treatment, rate, run, started };
+    opened.go().await
+}
+
+/// A queue that is its own destination would be read for ever, or lose what it holds.
+fn not_itself(change: &Change<'_>, source: &Address) -> Result<()> {
+    match &change.to {
+        To::Place(to) if to.canonical == source.canonical && source.canonical != "-" => {
+            let text = format!("{} is both the queue and the destination", source.shown);
+            Err(Error::new(Kind::Usage, text).hint("name another destination"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn treatment(change: &Change<'_>, source: &dyn Source) -> Result<Treatment> {
+    let Some((keep_death_headers, max_replays)) = change.replay else { return Ok(Treatment::Verbatim) };
+    let to_one_place = !matches!(change.to, To::Origins);
+    let fallback = if to_one_place { vec![] } else { source.origins().await? };
+    Ok(Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback })
+}
+
+impl Opened<'_> {
+    async fn go(self) -> Result<Exit> {
+        let mut sink = self.sink().await?;
+        let ready = self.ready(sink.as_mut()).await;
+        match ready {
+            Ok(true) if self.change.whole => {
+                sink.close().await?;
+                self.purge_whole().await
+            }
+            Ok(true) => self.act(sink).await,
+            Ok(false) => {
+                sink.close().await?;
+                if self.session.stop.is_cancelled() { Ok(self.session.stopped()) } else { Ok(Exit::Done) }
+            }
+            Err(e) => {
+                // The first error is the one to tell.
+                _ = sink.close().await;
+                Err(e)
+            }
+        }
+    }
+
+    async fn sink(&self) -> Result<Box<dyn Sink>> {
+        match &self.change.to {
+            To::Origins => self.source.home().await,
+            To::Nowhere => Ok(Box::new(Discard::default())),
+            // A dry run must not even create an archive.
+            To::Place(to) if self.change.safety.dry_run && to.backend.creates => Ok(Box::new(Discard::default())),
+            To::Place(to) => self.session.sink(to).await,
+        }
+    }
+
+    /// The plan and the question. True: go on.
+    async fn ready(&self, sink: &mut dyn Sink) -> Result<bool> {
+        if !matches!(self.change.to, To::Origins) {
+            sink.check(None).await?;
+        }
+        let survey = survey::survey(self, sink).await?;
+        if self.session.stop.is_cancelled() {
+            return Ok(false);
+        }
+        let (text, value) = plan::plan(self, sink, &survey).await;
+        self.session.ui.plan(&text, value.clone());
+        survey.hazards(self)?;
+        if self.change.safety.dry_run {
+            report::dry_run(self, &survey, value)?;
+            return Ok(false);
+        }
+        // A copy to a place no consumer reads changes nothing for anyone.
+        if self.change.what == What::Copy && sink.capabilities().private {
+            return Ok(true);
+        }
+        let yes = self.session.ui.ask(&plan::question(self, &survey), &self.session.stop).await?;
+        if !yes && !self.session.stop.is_cancelled() {
+            self.session.ui.warn("not done: nothing was changed");
+        }
+        Ok(yes)
+    }
+
+    async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {
+        let pace = self.change.pace;
+        let on_failure = match pace.on_failure {
+            Some(cli::OnFailure::HoldLane) => OnFailure::HoldLane,
+            Some(cli::OnFailure::Skip) => OnFailure::Skip,
+            Some(cli::OnFailure::Stop) => OnFailure::Stop,
+            None if self.source.capabilities().order == Order::StrictLanes => OnFailure::HoldLane,
+            None => OnFailure::Skip,
+        };
+        let total = self.source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
+        let watching = Watching::new(&self, total);
+        let job = Job {
+            source: Arc::clone(&self.source),
+            sink,
+            selection: Arc::clone(&self.selection),
+            removes: self.change.what.removes(),
+            treatment: self.treatment.clone(),
+            on_failure,
+            rate: self.rate.clone(),
+            concurrency: pace.concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            max_failures: pace.max_failures,
+            run: self.run.clone(),
+            stop: self.session.stop.clone(),
+        };
+        let tally = run_engine(job, &watching).await;
+        drop(watching);
+        let exit = self.exit(&tally);
+        report::ended(&self, tally, exit).await?;
+        Ok(exit)
+    }
+
+    fn exit(&self, tally: &Tally) -> Exit {
+        match tally.exit(self.session.stopped()) {
+            Exit::Done if self.change.select.strict && (tally.filter_errors > 0 || tally.closed.bad_lines > 0) => {
+                Exit::Partly
+            }
+            exit => exit,
+        }
+    }
+
+    async fn purge_whole(self) -> Result<Exit> {
+        let gone = self.source.purge_all().await?;
+        let Some(gone) = gone else {
+            return Err(Error::new(Kind::Unsupported, "this queue cannot be emptied in one act"));
+        };
+        let tally = Tally { read: gone, selected: gone, moved: gone, ..Tally::default() };
+        report::ended(&self, tally, Exit::Done).await?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Shows progress, names failures, and knows what is in flight should a second Ctrl-C come.
+struct Watching {
+    progress: Progress,
+    ui: crate::ui::Ui,
+    told: Arc<[AtomicU64; 2]>,
+    done: AtomicU64,
+}
+
+impl Watching {
+    fn new(opened: &Opened<'_>, total: Option<u64>) -> Self {
+        let told = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let (what, run, seen) = (opened.change.what, opened.run.clone(), Arc::clone(&told));
+        opened.session.signals.unknown(move || {
+            let [selected, done] = [&seen[0], &seen[1]].map(|n| n.load(Ordering::Relaxed));
+            format!(
+                "{done} messages of run {run} were done with; of up to {} more it is not known whether they were sent; \
+                 those still in the queue may come twice if the {} is run again",
+                selected.saturating_sub(done),
+                what.verb(),
+            )
+        });
+        let progress = opened.session.ui.progress(total, what.doing());
+        Watching { progress, ui: opened.session.ui.clone(), told, done: AtomicU64::new(0) }
+    }
+}
+
+impl Watch for Watching {
+    fn progress(&self, read: u64, selected: u64, done: u64) {
+        self.told[0].store(selected, Ordering::Relaxed);
+        self.told[1].store(done, Ordering::Relaxed);
+        // What was read and not selected is as far along as what was done.
+        let along = read - selected + done;
+        self.progress.inc(along.saturating_sub(self.done.swap(along, Ordering::Relaxed)));
+    }
+
+    fn failed(&self, id: &str, error: &Error) {
+        self.ui.failed(id, error);
+    }
+}

@@ -1,0 +1,94 @@
+//! `dlq purge Q`.
+
+use jiff::Timestamp;
+
+use super::change::{self, Change, To, What};
+use super::session::{Session, address};
+use crate::broker::{Address, Error, Kind, Result};
+use crate::cli;
+use crate::exit::Exit;
+
+/// Remove messages, after writing them to an archive.
+///
+/// Removes what the archive holds and no more. Without a selection it wants --all.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    pub queue: String,
+    /// Every message of the queue
+    #[arg(long)]
+    pub all: bool,
+    /// Where to write the messages first; the default is a new file in this folder
+    #[arg(long, value_name = "file:PATH", conflicts_with = "no_backup")]
+    pub backup: Option<String>,
+    /// Write no archive: what is removed is gone
+    #[arg(long)]
+    pub no_backup: bool,
+    #[command(flatten)]
+    pub(crate) select: cli::Select,
+    #[command(flatten)]
+    pub(crate) pace: cli::Pace,
+    #[command(flatten)]
+    pub(crate) safety: cli::Safety,
+    #[command(flatten)]
+    pub(crate) connection: cli::Connection,
+}
+
+/// Purges.
+///
+/// # Errors
+/// No selection and no `--all`; whatever ends it before anything was begun.
+pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    let s = &args.select;
+    let selects = s.filter.is_some()
+        || s.filter_file.is_some()
+        || s.since.is_some()
+        || s.until.is_some()
+        || !s.id.is_empty()
+        || s.ids_from.is_some()
+        || s.cause.is_some()
+        || s.limit.is_some()
+        || s.scan_limit.is_some();
+    if !selects && !args.all {
+        return Err(Error::new(Kind::Usage, "purge wants a selection, such as --filter, --cause or --id")
+            .hint("to purge every message of the queue, say so with --all"));
+    }
+    if selects && args.all {
+        return Err(Error::new(Kind::Usage, "--all and a selection contradict each other: give one of them"));
+    }
+    let queue = address(&args.queue, &args.connection)?;
+    let to = match (&args.backup, args.no_backup) {
+        (Some(backup), _) => To::Place(archive(backup)?),
+        (None, true) => To::Nowhere,
+        (None, false) => To::Place(archive(&backup_name(&queue, Timestamp::now()))?),
+    };
+    let change = Change {
+        what: What::Purge,
+        queue: &args.queue,
+        to,
+        select: &args.select,
+        pace: &args.pace,
+        safety: &args.safety,
+        connection: &args.connection,
+        replay: None,
+        whole: args.all && args.no_backup,
+    };
+    change::run(&change, session).await
+}
+
+fn archive(typed: &str) -> Result<Address> {
+    let address = Address::parse(typed, &[])?;
+    if !address.backend.creates || typed == "-" {
+        return Err(Error::new(Kind::Usage, format!("the backup {typed:?} is not an archive file"))
+            .hint("write it as file:PATH; to send messages to another queue use dlq move"));
+    }
+    Ok(address)
+}
+
+/// `file:orders.dlq-20261123T181401Z.ndjson`, in this folder.
+fn backup_name(queue: &Address, now: Timestamp) -> String {
+    let name = queue.shown.rsplit(['/', ':']).next().unwrap_or("queue");
+    let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+    format!("file:{safe}-{}.ndjson", now.strftime("%Y%m%dT%H%M%SZ"))
+}

@@ -1,0 +1,63 @@
+//! `dlq replay Q [--to Q2]`.
+
+use super::change::{self, Change, To, What};
+use super::session::Session;
+use crate::broker::{Address, Error, Kind, Result};
+use crate::cli;
+use crate::exit::Exit;
+
+/// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed.
+///
+/// What the broker and frameworks noted about the death is taken off, and one header, dlq-replay, is left. What fails stays
+/// in the dead-letter queue and is named in the report.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The dead-letter queue
+    #[arg(value_name = "QUEUE")]
+    pub queue: String,
+    /// Send everything to this queue instead of each message's own origin
+    #[arg(long, value_name = "QUEUE")]
+    pub to: Option<String>,
+    /// Leave messages that have been replayed so often already
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub max_replays: u32,
+    /// Keep the headers in which frameworks noted the death
+    #[arg(long)]
+    pub keep_death_headers: bool,
+    #[command(flatten)]
+    pub(crate) select: cli::Select,
+    #[command(flatten)]
+    pub(crate) pace: cli::Pace,
+    #[command(flatten)]
+    pub(crate) safety: cli::Safety,
+    #[command(flatten)]
+    pub(crate) connection: cli::Connection,
+    #[command(flatten)]
+    pub(crate) to_connection: cli::ToConnection,
+}
+
+/// Replays.
+///
+/// # Errors
+/// Whatever ends it before anything was begun.
+pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    let to = match &args.to {
+        Some(to) => To::Place(Address::parse(to, &args.to_connection.to_option)?),
+        None if args.to_connection.to_option.is_empty() => To::Origins,
+        None => {
+            return Err(Error::new(Kind::Usage, "--to-X is for the destination that --to names, and there is no --to"));
+        }
+    };
+    let change = Change {
+        what: What::Replay,
+        queue: &args.queue,
+        to,
+        select: &args.select,
+        pace: &args.pace,
+        safety: &args.safety,
+        connection: &args.connection,
+        replay: Some((args.keep_death_headers, args.max_replays)),
+        whole: false,
+    };
+    change::run(&change, session).await
+}

@@ -1,0 +1,150 @@
+//! Ctrl-C and SIGTERM: the first stops in order, the second at once.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Ui, lock};
+use crate::broker::{Error, Kind, Result};
+use crate::exit::Exit;
+
+type Tell = Box<dyn Fn() -> String + Send>;
+
+/// Which signal came, and what to say if a second one does.
+#[derive(Clone, Default)]
+pub struct Signals {
+    got: Arc<AtomicU8>,
+    unknown: Arc<Mutex<Option<Tell>>>,
+}
+
+/// What a signal leads to.
+#[derive(Debug, PartialEq, Eq)]
+enum Act {
+    /// The first: stop in order.
+    Stop,
+    /// Any more: end now, saying what is unknown.
+    End(String),
+}
+
+impl Signals {
+    /// Listens from now on, on a thread of its own: the second signal must be heard when everything else hangs.
+    ///
+    /// # Errors
+    /// `Other` where the system refuses a handler or a thread.
+    pub fn listen(ui: &Ui, stop: &CancellationToken) -> Result<Signals> {
+        let refused = |e: std::io::Error| Error::new(Kind::Other, "signals cannot be listened to").because(e);
+        let signals = Signals::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(refused)?;
+        let mut source = {
+            let _inside = runtime.enter();
+            Source::open().map_err(refused)?
+        };
+        let (ui, stop, state) = (ui.clone(), stop.clone(), signals.clone());
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                runtime.block_on(async {
+                    loop {
+                        let exit = source.next().await;
+                        match state.on(exit) {
+                            Act::Stop => {
+                                ui.notice_stop("stopping: finishing what is in flight; Ctrl-C again stops at once");
+                                stop.cancel();
+                            }
+                            Act::End(text) => {
+                                ui.drop_bar();
+                                ui.notice_stop(&text);
+                                end(exit)
+                            }
+                        }
+                    }
+                });
+            })
+            .map_err(refused)?;
+        Ok(signals)
+    }
+
+    /// The exit code of the signal that came, if one did.
+    pub fn received(&self) -> Option<Exit> {
+        match self.got.load(Ordering::Acquire) {
+            130 => Some(Exit::Interrupted),
+            143 => Some(Exit::Terminated),
+            _ => None,
+        }
+    }
+
+    /// From now on a second signal says this: what was sent and not yet answered, in a sentence or two. Must not block.
+    pub fn unknown(&self, tell: impl Fn() -> String + Send + 'static) {
+        *lock(&self.unknown) = Some(Box::new(tell));
+    }
+
+    fn on(&self, exit: Exit) -> Act {
+        if self.got.compare_exchange(0, exit as u8, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return Act::Stop;
+        }
+        let rest = match &*lock(&self.unknown) {
+            Some(tell) => tell(),
+            None => "nothing was being changed".into(),
+        };
+        Act::End(format!("stopped at once: {rest}"))
+    }
+}
+
+#[expect(clippy::exit, reason = "a second signal must end the process even where a task hangs")]
+fn end(exit: Exit) -> ! {
+    std::process::exit(i32::from(exit as u8))
+}
+
+#[cfg(unix)]
+struct Source(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Source {
+    fn open() -> std::io::Result<Source> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Source(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    }
+
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.0.recv() => Exit::Interrupted,
+            _ = self.1.recv() => Exit::Terminated,
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Source(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Source {
+    fn open() -> std::io::Result<Source> {
+        Ok(Source(tokio::signal::windows::ctrl_c()?))
+    }
+
+    async fn next(&mut self) -> Exit {
+        self.0.recv().await;
+        Exit::Interrupted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_stops_and_the_second_says_what_is_unknown() {
+        let signals = Signals::default();
+        assert_eq!(signals.received(), None);
+        assert_eq!(signals.on(Exit::Terminated), Act::Stop);
+        assert_eq!(signals.received(), Some(Exit::Terminated));
+        assert_eq!(signals.on(Exit::Interrupted), Act::End("stopped at once: nothing was being changed".into()));
+        signals.unknown(|| "3 messages were sent and not confirmed".into());
+        assert_eq!(
+            signals.on(Exit::Interrupted),
+            Act::End("stopped at once: 3 messages were sent and not confirmed".into())
+        );
+        assert_eq!(signals.received(), Some(Exit::Terminated));
+    }
+}

@@ -1,0 +1,54 @@
+//! One suite for every backend. A case reads what the opened queue declares it can do, never which broker it is.
+
+mod cases;
+mod fixture;
+mod on_file;
+mod on_rabbitmq;
+
+/// One test per case and backend; the fixture says whether its server is there.
+macro_rules! conformance {
+    ($backend:ident, $fixture:expr; $($case:ident),* $(,)?) => {
+        mod $backend {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    if let Some(fixture) = $fixture {
+                        cases::$case(&fixture).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! every_case {
+    ($backend:ident, $fixture:expr) => {
+        conformance!($backend, $fixture;
+            sees_what_was_published_exactly_and_in_order,
+            looking_changes_nothing,
+            an_empty_queue_ends_at_once,
+            depth_counts_what_is_there,
+            removes_what_is_done_and_gives_back_the_rest_in_order,
+            settling_out_of_order_removes_just_those,
+            reads_no_more_than_asked_for,
+            leaves_alone_what_came_after_the_start,
+            equal_messages_are_removed_one_by_one,
+            an_absent_queue_is_not_found,
+            an_unknown_token_is_an_error,
+            empties_the_whole_queue_where_it_says_so,
+            refuses_to_take_where_nothing_can_be_removed,
+            survives_queue_to_archive_to_queue,
+            a_stopped_scan_gives_everything_back,
+            large_and_odd_payloads_survive,
+        );
+    };
+}
+
+every_case!(archive, on_file::plain());
+every_case!(compressed_archive, on_file::compressed());
+every_case!(rabbitmq_43_quorum, on_rabbitmq::queue("43", "quorum"));
+every_case!(rabbitmq_43_classic, on_rabbitmq::queue("43", "classic"));
+every_case!(rabbitmq_43_stream, on_rabbitmq::queue("43", "stream"));
+every_case!(rabbitmq_310_quorum, on_rabbitmq::queue("310", "quorum"));
+every_case!(rabbitmq_310_classic, on_rabbitmq::queue("310", "classic"));
