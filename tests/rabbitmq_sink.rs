@@ -388,6 +388,64 @@ async fn an_exchange_takes_the_key_given_or_each_messages_own() {
     }
 }
 
+/// Passes everything on to the server until it is told to cut.
+async fn proxy(url: &str) -> (String, CancellationToken) {
+    let (login, place) = url.strip_prefix("amqp://").unwrap().rsplit_once('@').unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (place, cut) = (place.to_owned(), CancellationToken::new());
+    let until = cut.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut far = tokio::net::TcpStream::connect(&place).await.unwrap();
+            let until = until.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = until.cancelled() => {}
+                }
+            });
+        }
+    });
+    (format!("amqp://{login}@127.0.0.1:{port}"), cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_connection_leaves_nothing_unsaid() {
+    for prefix in BOTH {
+        let Some(mut server) = Server::open(prefix).await else { return };
+        let queue = server.queue("quorum", &[]).await;
+        let (url, cut) = proxy(&server.url).await;
+        let mut sink = sink::open(&address(&format!("{url}/{queue}"), &[]), &context().0).await.unwrap();
+        assert_eq!(kinds(&sink.publish(vec![outgoing("first")]).await.await), [None]);
+        let mut confirms = Vec::new();
+        for _ in 0..4 {
+            confirms.push(sink.publish((0..1000).map(|_| outgoing(vec![b'x'; 2000])).collect()).await);
+        }
+        cut.cancel();
+        let mut confirmed = 1;
+        for confirm in confirms {
+            let results = tokio::time::timeout(Duration::from_secs(20), confirm).await.expect("an answer");
+            assert_eq!(results.len(), 1000);
+            for kind in kinds(&results) {
+                match kind {
+                    None => confirmed += 1,
+                    Some(Kind::Indeterminate | Kind::Unreachable) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(kinds(&sink.publish(vec![outgoing("late")]).await.await), [Some(Kind::Unreachable)]);
+        tokio::time::timeout(Duration::from_secs(20), sink.close()).await.expect("an end").unwrap();
+        let mut there = 0;
+        while server.get(&queue).await.is_some() {
+            there += 1;
+        }
+        assert!(confirmed <= there, "{confirmed} were confirmed, {there} are there");
+        server.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn topology_tells_where_dead_letters_come_from_and_who_receives() {
     for prefix in BOTH {

@@ -22,7 +22,7 @@ use super::connect::Link;
 use super::fit::Limits;
 use super::letter::{Letter, print};
 use super::returns::{Open, Returns, Routed};
-use super::{culprit, error, sink};
+use super::{culprit, error, lookup};
 use crate::broker::{Error, Kind, Receipt, Result};
 
 /// Messages issued together.
@@ -240,7 +240,7 @@ impl Pump {
     /// Asked once for each exchange: a publish to one that is not there closes the channel.
     async fn exchange_fault(&mut self, exchange: &str) -> Option<Error> {
         if !self.exchanges.contains_key(exchange) {
-            let fault = match sink::exchange_exists(&self.link, exchange).await {
+            let fault = match lookup::exchange_exists(&self.link, exchange).await {
                 Err(e) if e.kind() == Kind::NotFound => Some(e),
                 // Not allowed to ask is not "not allowed to publish".
                 _ => None,
