@@ -8,6 +8,7 @@ mod culprit;
 pub mod error;
 pub mod fit;
 mod letter;
+pub mod lookup;
 pub mod management;
 mod pump;
 pub mod queue_info;
