@@ -116,6 +116,16 @@ fn check_options(options: &Options) -> Result<()> {
             return Err(Error::new(Kind::Usage, format!("{name}={v:?} is not a number from 0 to {most}")));
         }
     }
+    if let Some(m) = options.get("management")
+        && m != "none"
+        && !m.starts_with("http://")
+        && !m.starts_with("https://")
+    {
+        // The URL may hold a password.
+        return Err(
+            Error::new(Kind::Usage, "management is not a URL").hint("write http://HOST:15672, https://…, or none")
+        );
+    }
     if options.contains_key("routing-key") && !options.contains_key("exchange") {
         return Err(
             Error::new(Kind::Usage, "routing-key needs exchange").hint("to send to a queue, name it in the address")

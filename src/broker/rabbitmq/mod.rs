@@ -6,7 +6,10 @@ pub mod connect;
 pub mod credentials;
 pub mod error;
 pub mod management;
+pub mod queue_info;
+pub mod strip;
 mod tls;
+pub mod topology;
 mod wire;
 
 use super::registry::Backend;
