@@ -8,7 +8,7 @@
 use lapin::BasicProperties;
 
 use super::codec;
-use crate::broker::Peek;
+use crate::broker::capability::Peek;
 
 /// Header with the failed deliveries before this one.
 pub const DELIVERY_COUNT: &str = "x-delivery-count";

@@ -277,14 +277,15 @@ impl Reader {
         loop {
             match next {
                 Some(Came::Delivery(d)) => taken.push(*d),
-                // What came before it is handed out first; the failure comes up again at the next call.
+                // The messages that came before it are lost to us with the channel.
                 Some(Came::Broke(e)) => {
-                    if taken.is_empty() {
-                        return Err(self.lost(error::map(&e, "reading the queue")));
-                    }
-                    break;
+                    self.note(&taken);
+                    return Err(self.lost(error::map(&e, "reading the queue")));
                 }
-                Some(Came::Cancelled) => return Err(self.cancelled().await),
+                Some(Came::Cancelled) => {
+                    self.note(&taken);
+                    return Err(self.cancelled().await);
+                }
                 None => break,
             }
             if taken.len() >= most {
@@ -445,10 +446,10 @@ impl Reader {
                  exact copies were put at the end of the queue and the originals removed; a higher delivery-limit set by policy makes such messages safe"
             ));
         }
-        if let Some(left) = self.fewest {
+        if let Some(left) = self.fewest.filter(|left| *left > 0) {
             self.closed.notices.push(format!(
                 "this look counted as a delivery: the message nearest to the delivery limit has {} looks left",
-                left.saturating_sub(1)
+                left - 1
             ));
         }
     }

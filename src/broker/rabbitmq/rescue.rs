@@ -112,7 +112,7 @@ fn copy_of(p: &BasicProperties, user: &str) -> BasicProperties {
         with_expiration expiration,
         with_message_id message_id,
         with_timestamp timestamp,
-        with_kind kind,
+        with_type kind,
         with_app_id app_id,
         with_cluster_id cluster_id,
     );

@@ -5,10 +5,11 @@
 //! the client library buffers stays bounded by one prefetch.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll};
-use futures::{FutureExt, StreamExt};
+use futures::stream::SelectAll;
+use futures::{FutureExt, Stream, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
@@ -21,6 +22,8 @@ enum Event {
     Failed(lapin::Error),
     Ended(usize),
 }
+
+type Events = Pin<Box<dyn Stream<Item = Event> + Send + Sync>>;
 
 /// What came.
 pub enum Came {
@@ -38,7 +41,7 @@ pub struct Windows {
     queue: ShortString,
     longest: Duration,
     arguments: FieldTable,
-    streams: SelectAll<BoxStream<'static, Event>>,
+    streams: SelectAll<Events>,
     /// Tag, first delivery tag, prefetch.
     current: Option<(ShortString, u64, u16)>,
     starts: Vec<u64>,
@@ -92,7 +95,8 @@ impl Windows {
             Ok(d) => Event::Delivery(Box::new(d)),
             Err(e) => Event::Failed(e),
         });
-        self.streams.push(events.chain(futures::stream::once(async move { Event::Ended(index) })).boxed());
+        let ended = futures::stream::once(std::future::ready(Event::Ended(index)));
+        self.streams.push(Box::pin(events.chain(ended)));
         let from = self.next_tag + self.early.len() as u64;
         self.starts.push(from);
         let before = self.current.replace((tag, from, size));
