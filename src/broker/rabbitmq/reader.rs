@@ -256,13 +256,16 @@ impl Reader {
             return Ok(true);
         }
         self.quiet = (0, self.quiet.1 + 1);
-        if self.quiet.1 < PATIENCE {
+        if self.quiet.1 < if self.facts.single_active { PATIENCE / 5 } else { PATIENCE } {
             return Ok(false);
         }
         if self.delivered == 0 {
-            return Err(Error::new(Kind::Held, format!("the queue has {ready} messages but delivers none"))
-                .during("reading the queue")
-                .hint("it may have a single active consumer, and that is another one: stop it first"));
+            let e = Error::new(Kind::Held, format!("the queue has {ready} messages but delivers none"));
+            return Err(e.during("reading the queue").hint(if self.facts.single_active {
+                "it has a single active consumer, and that is another one: stop it first"
+            } else {
+                "it may have a single active consumer, and that is another one: stop it first"
+            }));
         }
         self.cut(format!("the queue stopped delivering, though it has {ready} messages more"));
         Ok(true)
