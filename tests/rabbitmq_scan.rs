@@ -270,8 +270,14 @@ async fn carried(name: &str) -> Option<(Queue, Vec<String>)> {
     q.declare(&source, "quorum", &more).await;
     let all: Vec<String> = (0..5).map(|i| format!("carried {i}")).collect();
     for b in &all {
-        let p = BasicProperties::default().with_message_id(b.as_str().into()).with_headers(table(&[("mine", text("yes"))]));
-        q.channel.basic_publish("".into(), source.as_str().into(), BasicPublishOptions::default(), b.as_bytes(), p).await.unwrap().await.unwrap();
+        let p =
+            BasicProperties::default().with_message_id(b.as_str().into()).with_headers(table(&[("mine", text("yes"))]));
+        q.channel
+            .basic_publish("".into(), source.as_str().into(), BasicPublishOptions::default(), b.as_bytes(), p)
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
     let channel = q.connection.create_channel().await.unwrap();
     channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
@@ -342,10 +348,9 @@ async fn a_message_that_carries_too_many_deliveries_is_saved() {
 async fn a_taking_scan_hands_out_the_saved_copies() {
     let Some((q, all)) = carried("carried-take").await else { return };
     let source = q.open().await;
-    let (seen, end, closed) = read(source.scan(request(true, None)).await.unwrap(), |b| {
-        if b.ends_with('1') { Act::Keep } else { Act::Done }
-    })
-    .await;
+    let (seen, end, closed) =
+        read(source.scan(request(true, None)).await.unwrap(), |b| if b.ends_with('1') { Act::Keep } else { Act::Done })
+            .await;
     end.unwrap();
     assert_eq!(seen, all);
     assert_eq!(closed.notices.len(), 1, "{closed:?}");
@@ -392,7 +397,9 @@ async fn what_another_consumer_holds_is_not_seen_and_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_three_looks_are_refused_where_each_counts() {
-    let Some(q) = Queue::new("310", "limit", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(6))]).await else { return };
+    let Some(q) = Queue::new("310", "limit", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(6))]).await else {
+        return;
+    };
     let all = q.fill(30).await;
     // Without the management API nobody can tell whether there is a limit.
     let blind = q.open_with(&context(&[]).0, false).await.unwrap();
@@ -427,7 +434,9 @@ async fn the_last_three_looks_are_refused_where_each_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scan_that_is_dropped_gives_back_all_the_same() {
-    let Some(q) = Queue::new("43", "drop", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(0))]).await else { return };
+    let Some(q) = Queue::new("43", "drop", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(0))]).await else {
+        return;
+    };
     let all = q.fill(40).await;
     let source = q.open().await;
     let mut scan = source.scan(request(false, None)).await.unwrap();
@@ -488,11 +497,12 @@ async fn a_consumer_that_excludes_others_is_named() {
     let other = q.connection.create_channel().await.unwrap();
     other.basic_qos(1, BasicQosOptions::default()).await.unwrap();
     let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
-    other.basic_consume(q.name.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let consumer =
+        other.basic_consume(q.name.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
     let source = q.open().await;
     let mut scan = source.scan(request(false, None)).await.unwrap();
     assert_eq!(scan.next().await.unwrap_err().kind(), Kind::Held);
-    drop(scan);
+    drop((scan, consumer));
     q.gone().await;
 }
 

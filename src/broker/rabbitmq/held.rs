@@ -109,9 +109,9 @@ impl Held {
         s.marks.front().map(|(_, at)| *at)
     }
 
-    /// A call the broker answers only after it has worked through everything sent before on this channel. The queue itself
-    /// answers it: a classic queue has then removed what was acknowledged; the leader of a quorum queue has the
-    /// acknowledgement in its log (its replication is not waited for: AMQP has no answer that says so).
+    /// A call the broker answers only after the channel has worked through everything sent before and handed it to the queue,
+    /// which answers last. From then on a lost connection cannot undo an acknowledgement; only the loss of the node can, in
+    /// the moment before the queue has written it down. AMQP has no answer that says more.
     ///
     /// # Errors
     /// As the channel is by then.
@@ -142,11 +142,17 @@ impl Held {
         };
         self.progress.notify_one();
         let sure = sure.map_err(|e| {
-            Error::new(Kind::Indeterminate, "the acknowledgement was sent, but the connection broke before the server answered")
-                .during(doing)
-                .because(e)
+            Error::new(
+                Kind::Indeterminate,
+                "the acknowledgement was sent, but the connection broke before the server answered",
+            )
+            .during(doing)
+            .because(e)
         });
-        fates.into_iter().map(|fate| fate.map_err(refused).and_then(|()| sure.as_ref().map(|()| ()).map_err(Error::again))).collect()
+        fates
+            .into_iter()
+            .map(|fate| fate.map_err(refused).and_then(|()| sure.as_ref().map(|()| ()).map_err(Error::again)))
+            .collect()
     }
 
     /// No more acknowledgements from here on: what is unsettled now is given back.
@@ -164,6 +170,7 @@ impl Held {
         self.shut().await;
         let unsettled = self.ledger(Ledger::unsettled);
         let last = self.ledger(Ledger::last);
+        let (before, _) = counts(&self.channel, &self.queue, self.longest, doing).await?;
         for (n, from) in starts.iter().enumerate() {
             let to = starts.get(n + 1).map_or(last, |next| next - 1);
             if let Some(tag) = self.ledger(|l| l.last_unsettled_in(*from, to)) {
@@ -171,8 +178,25 @@ impl Held {
                 answer(self.longest, doing, self.channel.basic_nack(tag, options)).await?;
             }
         }
-        self.barrier(doing).await?;
+        self.await_return(before + unsettled).await?;
         Ok(unsettled)
+    }
+
+    /// A queue answers a declare ahead of returns that wait in its inbox (classic) or in its log (quorum), so the count is
+    /// asked for until they are seen in it. Other consumers may take them at once: a count that rests is enough then.
+    async fn await_return(&self, expected: u64) -> Result<()> {
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            let (ready, consumers) = counts(&self.channel, &self.queue, self.longest, "giving messages back").await?;
+            let rests = if consumers > 0 { Duration::from_millis(300) } else { Duration::from_secs(2) };
+            if ready >= expected || (ready == seen && since.elapsed() > rests) {
+                return Ok(());
+            }
+            if ready != seen {
+                (seen, since) = (ready, Instant::now());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 }
 

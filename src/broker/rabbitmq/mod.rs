@@ -5,19 +5,25 @@ mod capabilities;
 pub mod codec;
 pub mod connect;
 pub mod credentials;
+mod culprit;
 mod depth;
 pub mod error;
 mod facts;
+pub mod fit;
 mod hazard;
 mod held;
 mod ledger;
+mod letter;
 pub mod management;
 mod order;
+mod pump;
 pub mod queue_info;
 mod reader;
 mod rescue;
+mod returns;
 mod scan;
 mod settle;
+pub mod sink;
 mod source;
 mod stream;
 pub mod strip;
@@ -27,7 +33,6 @@ mod window;
 mod wire;
 
 use super::registry::Backend;
-use super::{Error, Kind};
 
 /// The line of the registry.
 pub static BACKEND: Backend = Backend {
@@ -37,6 +42,6 @@ pub static BACKEND: Backend = Backend {
     has_query: true,
     understand: address::understand,
     source: |address, ctx| Box::pin(source::open(address, ctx)),
-    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be sent to yet")) }),
+    sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     describe: capabilities::describe,
 };

@@ -38,7 +38,11 @@ impl Reader {
         }
         let told = Some(format!(
             "the {unsettled} messages given back now stand {}",
-            if returns == Returns::Back { "at the end of the queue" } else { "behind others that were given back before" }
+            if returns == Returns::Back {
+                "at the end of the queue"
+            } else {
+                "behind others that were given back before"
+            }
         ));
         // Where a look is counted, order is not worth a look at every message.
         if self.facts.policy.counts() || (returns == Returns::Back && ready > MOST) {
@@ -58,7 +62,8 @@ impl Reader {
                     Ok(Some(Came::Delivery(d))) => late.push(*d),
                     Ok(Some(Came::Broke(e))) => return Err(super::error::map(&e, "giving messages back")),
                     Ok(Some(Came::Cancelled) | None) => {
-                        return Err(Error::new(Kind::Unreachable, "the server ended the consumer").during("giving messages back"));
+                        return Err(Error::new(Kind::Unreachable, "the server ended the consumer")
+                            .during("giving messages back"));
                     }
                     Err(_) => {
                         if self.ready().await? == 0 {

@@ -231,7 +231,9 @@ impl Reader {
             // Each of these may lose a look: begin with no more than one screen.
             (None, None) if self.facts.policy.counts() => 20,
             (None, None) => 500,
-            (None, Some(average)) => (BUFFER / average.max(1)).clamp(100, if self.request.takes { 10_000 } else { 20_000 }),
+            (None, Some(average)) => {
+                (BUFFER / average.max(1)).clamp(100, if self.request.takes { 10_000 } else { 20_000 })
+            }
         };
         let wanted = at_least.unwrap_or(0).max(self.remaining());
         let size = u16::try_from(fitting.min(wanted).max(1)).unwrap_or(u16::MAX);
@@ -353,6 +355,10 @@ impl Reader {
             deliveries.push(Delivery { token: Token(tag), message });
         }
         if !moved.is_empty() {
+            if !self.request.takes && self.remaining() <= deliveries.len() as u64 {
+                // Each acknowledgement of an original would bring one message more than was asked for.
+                self.windows.stop().await?;
+            }
             self.rescue().await?;
             if self.request.takes {
                 // Its copy is handed out instead, when the scan comes to it: settling the original would remove nothing.
@@ -479,9 +485,14 @@ impl Reader {
         } else {
             "; the broker counts that as a failed delivery of each"
         };
-        Error::new(e.kind(), format!("the channel broke while {unsettled} messages were held, which the server puts back by itself{counted}"))
-            .during("reading the queue")
-            .because(e)
+        Error::new(
+            e.kind(),
+            format!(
+                "the channel broke while {unsettled} messages were held, which the server puts back by itself{counted}"
+            ),
+        )
+        .during("reading the queue")
+        .because(e)
     }
 
     fn not_saved(&self, e: Error) -> Error {

@@ -54,7 +54,11 @@ impl Scan for QueueScan {
         self.closing.cancel();
         match self.task.take() {
             Some(task) => task.await.unwrap_or_else(|e| {
-                Err(Error::new(Kind::Other, "the task that reads the queue broke off; what it held went back by itself").because(e))
+                Err(Error::new(
+                    Kind::Other,
+                    "the task that reads the queue broke off; what it held went back by itself",
+                )
+                .because(e))
             }),
             None => Ok(Closed::default()),
         }

@@ -17,7 +17,7 @@ use super::queue_info::QueueInfo;
 use super::reader::Reader;
 use super::scan::QueueScan;
 use super::stream::{self, StreamScan};
-use super::{address, capabilities, depth, error, strip, topology};
+use super::{address, capabilities, depth, error, sink, strip, topology};
 use crate::broker::{
     Address, Bound, Capabilities, Context, Depth, Error, Kind, Result, Scan, ScanRequest, Sink, Source, nearest,
 };
@@ -45,7 +45,9 @@ pub struct RabbitSource {
 pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let link = connect::connect(address, ctx, "reading").await?;
     if link.queue.is_empty() {
-        return Err(Error::new(Kind::Usage, "an exchange cannot be read from").hint(format!("name a queue: {}", address::FORM)));
+        return Err(
+            Error::new(Kind::Usage, "an exchange cannot be read from").hint(format!("name a queue: {}", address::FORM))
+        );
     }
     let api = Management::open(address, ctx, &link).await;
     let channel = link.channel().await?;
@@ -69,7 +71,15 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     warn(&facts, ctx);
     let capabilities = capabilities::of(&facts);
     let shown = address.shown.as_str().into();
-    Ok(Box::new(RabbitSource { address: address.clone(), link: Arc::new(link), api, ctx: ctx.clone(), facts, capabilities, shown }))
+    Ok(Box::new(RabbitSource {
+        address: address.clone(),
+        link: Arc::new(link),
+        api,
+        ctx: ctx.clone(),
+        facts,
+        capabilities,
+        shown,
+    }))
 }
 
 fn name(link: &Link) -> ShortString {
@@ -86,7 +96,9 @@ fn facts(kind: QueueKind, link: &Link, info: Option<&QueueInfo>, address: &Addre
     };
     let setting = |name: &str| {
         let info = info?;
-        Some(&info.arguments[format!("x-{name}")]).filter(|v| !v.is_null()).or_else(|| Some(&info.effective_policy[name]))
+        Some(&info.arguments[format!("x-{name}")])
+            .filter(|v| !v.is_null())
+            .or_else(|| Some(&info.effective_policy[name]))
     };
     let delayed = setting("delayed-retry-type").and_then(|v| v.as_str());
     Facts {
@@ -108,7 +120,10 @@ fn sets_limit(info: &QueueInfo) -> bool {
 
 fn warn(facts: &Facts, ctx: &Context) {
     if facts.kind == QueueKind::Unknown {
-        (ctx.notice)("what kind of queue it is cannot be told; it is treated like a quorum queue, which counts deliveries".into());
+        (ctx.notice)(
+            "what kind of queue it is cannot be told; it is treated like a quorum queue, which counts deliveries"
+                .into(),
+        );
     }
     match (facts.limit, facts.policy) {
         (Limit::Unknown, Policy::EveryReturn(n) | Policy::Carried(n)) => {
@@ -137,7 +152,10 @@ async fn kind_by_asking(link: &Link, queue: &ShortString, longest: Duration) -> 
 
 fn kind_of_refusal(text: &str) -> QueueKind {
     // Only classic queues can be transient, exclusive or deleted with their last consumer.
-    if ["'durable'", "'auto_delete'", "'exclusive'"].iter().any(|property| text.contains(&format!("inequivalent arg {property}"))) {
+    if ["'durable'", "'auto_delete'", "'exclusive'"]
+        .iter()
+        .any(|property| text.contains(&format!("inequivalent arg {property}")))
+    {
         return QueueKind::Classic;
     }
     match text.split_once("but current is ") {
@@ -152,7 +170,8 @@ fn kind_of_refusal(text: &str) -> QueueKind {
 async fn explain(e: Error, address: &Address, link: &Link, api: Option<&Management>) -> Error {
     match e.kind() {
         Kind::NotFound => {
-            let e = Error::new(Kind::NotFound, format!("there is no queue {:?} in vhost {:?}", link.queue, link.vhost)).during(OPENING);
+            let e = Error::new(Kind::NotFound, format!("there is no queue {:?} in vhost {:?}", link.queue, link.vhost))
+                .during(OPENING);
             let read_as = address::parts(address).map(|p| connect::read_as(&p)).unwrap_or_default();
             let names = match api {
                 Some(api) => api.queue_names().await.unwrap_or_default(),
@@ -236,7 +255,7 @@ impl Source for RabbitSource {
     }
 
     async fn home(&self) -> Result<Box<dyn Sink>> {
-        Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be sent to yet"))
+        sink::home(&self.address, &self.ctx).await
     }
 
     fn strip(&self, m: &mut DeadLetter) -> Vec<String> {
@@ -256,7 +275,8 @@ impl Source for RabbitSource {
         {
             facts.held_by_others = info.messages_unacknowledged;
         }
-        let reader = Reader::new(self.link.clone(), self.shown.clone(), facts, self.ctx.clone(), request, ready).await?;
+        let reader =
+            Reader::new(self.link.clone(), self.shown.clone(), facts, self.ctx.clone(), request, ready).await?;
         Ok(Box::new(QueueScan::start(reader, Bound { at, messages: Some(ready) })))
     }
 
@@ -266,7 +286,8 @@ impl Source for RabbitSource {
         }
         let doing = "purging the queue";
         let channel = self.link.channel().await?;
-        let gone = answer(self.ctx.timeout, doing, channel.queue_purge(name(&self.link), QueuePurgeOptions::default())).await?;
+        let gone = answer(self.ctx.timeout, doing, channel.queue_purge(name(&self.link), QueuePurgeOptions::default()))
+            .await?;
         drop(channel.close(200, "done".into()).await);
         Ok(Some(u64::from(gone)))
     }
@@ -279,12 +300,22 @@ mod tests {
     #[test]
     fn the_kind_is_read_off_the_refusal() {
         let of = |tail: &str| kind_of_refusal(&format!("PRECONDITION_FAILED - inequivalent arg {tail}"));
-        let current = |kind: &str| of(&format!("'x-queue-type' for queue 'q' in vhost '/': received '{NO_TYPE}' but current is '{kind}'"));
+        let current = |kind: &str| {
+            of(&format!("'x-queue-type' for queue 'q' in vhost '/': received '{NO_TYPE}' but current is '{kind}'"))
+        };
         assert_eq!(current("quorum"), QueueKind::Quorum);
         assert_eq!(current("stream"), QueueKind::Stream);
         assert_eq!(current("classic"), QueueKind::Classic);
-        assert_eq!(of("'x-queue-type' for queue 'q' in vhost '/': received the value 'x' of type 'longstr' but current is none"), QueueKind::Classic);
-        assert_eq!(of("'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'"), QueueKind::Classic);
+        assert_eq!(
+            of(
+                "'x-queue-type' for queue 'q' in vhost '/': received the value 'x' of type 'longstr' but current is none"
+            ),
+            QueueKind::Classic
+        );
+        assert_eq!(
+            of("'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'"),
+            QueueKind::Classic
+        );
         assert_eq!(kind_of_refusal("invalid arg 'x-queue-type' for queue 'q'"), QueueKind::Unknown);
     }
 }

@@ -87,10 +87,7 @@ impl From<&str> for AMQPValueOf {
 }
 
 async fn ack(channel: &lapin::Channel, tag: u64) -> Result<()> {
-    channel
-        .basic_ack(tag, BasicAckOptions { multiple: true })
-        .await
-        .map_err(|e| error::map(&e, "reading the stream"))
+    channel.basic_ack(tag, BasicAckOptions { multiple: true }).await.map_err(|e| error::map(&e, "reading the stream"))
 }
 
 fn offset(d: &lapin::message::Delivery) -> Option<u64> {
@@ -121,8 +118,11 @@ impl StreamScan {
     /// `Unsupported` for a scan that takes.
     pub async fn start(link: &Link, shown: Arc<str>, ctx: &Context, request: &ScanRequest) -> Result<StreamScan> {
         if request.takes {
-            return Err(Error::new(Kind::Unsupported, format!("{shown} is a stream, and a stream cannot remove messages"))
-                .hint("copy reads it without removing anything; retention removes what is old"));
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("{shown} is a stream, and a stream cannot remove messages"),
+            )
+            .hint("copy reads it without removing anything; retention removes what is old"));
         }
         let at = Timestamp::now();
         let ends = ends(link, ctx.timeout).await?;
@@ -196,7 +196,11 @@ impl StreamScan {
             match next {
                 Some(Ok(d)) => self.take(d),
                 Some(Err(e)) => return Err(error::map(&e, "reading the stream")),
-                None => return Err(Error::new(Kind::Unreachable, "the server ended the consumer").during("reading the stream")),
+                None => {
+                    return Err(
+                        Error::new(Kind::Unreachable, "the server ended the consumer").during("reading the stream")
+                    );
+                }
             }
         }
         Ok(())
