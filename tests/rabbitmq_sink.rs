@@ -1,6 +1,8 @@
 //! Publishing to real RabbitMQ servers: nothing changed on the way, every failure the message's own, connections refused
 //! with the reason.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -379,6 +381,7 @@ async fn an_exchange_takes_the_key_given_or_each_messages_own() {
         let mut sink = server.sink("", &[("exchange", direct)]).await;
         let mut own = outgoing("own");
         own.message.properties.push("routing_key", Value::ShortText(key));
+        assert_eq!(sink.fit()(&mut own).unwrap(), Vec::<String>::new());
         assert_eq!(kinds(&sink.publish(vec![own, outgoing("none")]).await.await), [None, Some(Kind::Unroutable)]);
         sink.close().await.unwrap();
         for body in ["given", "own"] {
