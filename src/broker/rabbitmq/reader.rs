@@ -178,9 +178,7 @@ impl Reader {
             let taken = self.gather(came, BATCH).await?;
             let refused = self.worry(&taken);
             let batch = self.convert(taken).await?;
-            if let Err(e) = refused {
-                return Err(e);
-            }
+            refused?;
             if batch.deliveries.is_empty() {
                 continue;
             }

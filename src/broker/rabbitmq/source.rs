@@ -125,11 +125,8 @@ fn warn(facts: &Facts, ctx: &Context) {
                 .into(),
         );
     }
-    match (facts.limit, facts.policy) {
-        (Limit::Unknown, Policy::EveryReturn(n) | Policy::Carried(n)) => {
-            (ctx.notice)(format!("the delivery limit of the queue is not known here; the default, {n}, is assumed"));
-        }
-        _ => {}
+    if let (Limit::Unknown, Policy::EveryReturn(n) | Policy::Carried(n)) = (facts.limit, facts.policy) {
+        (ctx.notice)(format!("the delivery limit of the queue is not known here; the default, {n}, is assumed"));
     }
     if facts.delayed_retry {
         (ctx.notice)("this queue delays what is given back (delayed-retry-type): after this, messages may be out of sight for a while".into());
