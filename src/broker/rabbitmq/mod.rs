@@ -15,6 +15,7 @@ mod hazard;
 mod held;
 mod ledger;
 mod letter;
+pub mod lookup;
 pub mod management;
 mod order;
 mod pump;
