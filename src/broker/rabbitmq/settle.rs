@@ -21,7 +21,9 @@ impl Settler for Settling {
         settlements
             .iter()
             .map(|s| match s.act {
-                Act::Done => fates.next().unwrap_or_else(|| Err(Error::new(Kind::Other, "an acknowledgement has no outcome"))),
+                Act::Done => {
+                    fates.next().unwrap_or_else(|| Err(Error::new(Kind::Other, "an acknowledgement has no outcome")))
+                }
                 Act::Keep => Ok(()),
             })
             .collect()
