@@ -304,6 +304,9 @@ async fn a_message_that_carries_too_many_deliveries_is_saved() {
     for management in [true, false] {
         let Some((q, all)) = carried(&format!("carried{}", u8::from(management))).await else { return };
         q.publish(["fresh".to_owned()]).await;
+        if management {
+            opened_knowing_the_limit(&q).await;
+        }
         let (ctx, notices) = context(&[]);
         let source = q.open_with(&ctx, management).await.unwrap();
         assert_eq!(source.capabilities().kind, "quorum");
@@ -337,9 +340,8 @@ async fn a_message_that_carries_too_many_deliveries_is_saved() {
             assert_eq!(scan.close().await.unwrap().notices, Vec::<String>::new());
             assert_eq!(seen, settled);
         }
-        let notices = notices.lock().unwrap();
+        let notices = notices.lock().unwrap().clone();
         assert_eq!(notices.iter().any(|n| n.contains("the default, 20, is assumed")), !management, "{notices:?}");
-        drop(notices);
         q.gone().await;
     }
 }
@@ -503,6 +505,58 @@ async fn a_consumer_that_excludes_others_is_named() {
     let mut scan = source.scan(request(false, None)).await.unwrap();
     assert_eq!(scan.next().await.unwrap_err().kind(), Kind::Held);
     drop((scan, consumer));
+    q.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_ends_before_the_acknowledgement_timeout() {
+    {
+        let kind = "quorum";
+        let more = [("x-consumer-timeout", AMQPValue::LongInt(3000))];
+        let Some(q) = Queue::new("43", "timeout", kind, &more).await else { return };
+        let all = q.fill(6000).await;
+        let source = q.open().await;
+        assert_eq!(
+            source.capabilities().lease,
+            dlq::broker::capability::Lease::Session { longest: Some(Duration::from_secs(3)) }
+        );
+        let mut scan = source.scan(request(false, None)).await.unwrap();
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(batch) = scan.next().await.unwrap() {
+            if seen.is_empty() {
+                tokio::time::sleep(Duration::from_millis(2800)).await;
+            }
+            seen.extend(batch.deliveries.iter().map(|d| body(&d.message)));
+        }
+        let closed = scan.close().await.unwrap();
+        assert!(seen.len() < 6000 && seen == all[..seen.len()], "{kind}: {}", seen.len());
+        assert!(closed.cut.is_some_and(|c| c.contains("3 s")), "{kind}");
+        assert_eq!(look(&*source, None).await.0, all, "{kind}");
+        q.gone().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_scan_gives_back_in_order() {
+    let Some(q) = Queue::new("43", "stop", "quorum", &[]).await else { return };
+    let all = q.fill(6000).await;
+    let (ctx, _) = context(&[]);
+    let source = q.open_with(&ctx, true).await.unwrap();
+    let mut scan = source.scan(request(true, None)).await.unwrap();
+    let settler = scan.settler();
+    let batch = scan.next().await.unwrap().unwrap();
+    ctx.stop.cancel();
+    let n = batch.deliveries.len();
+    let done: Vec<_> = batch.deliveries.iter().map(|d| Settlement { token: d.token, act: Act::Done }).collect();
+    for fate in settler.settle(done).await {
+        fate.unwrap();
+    }
+    while scan.next().await.unwrap().is_some() {}
+    assert_eq!(scan.close().await.unwrap().cut.as_deref(), Some("it was stopped"));
+    // What is settled after the close is refused, not lost in silence.
+    let late = vec![Settlement { token: batch.deliveries[0].token, act: Act::Done }];
+    assert!(settler.settle(late).await[0].is_err());
+    assert_eq!(look(&*q.open().await, None).await.0, all[n..]);
     q.gone().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ pub struct Held {
     turn: tokio::sync::Mutex<bool>,
     /// Something was settled.
     pub progress: Notify,
+    frames: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -77,6 +79,7 @@ impl Held {
             state: Mutex::default(),
             turn: tokio::sync::Mutex::new(true),
             progress: Notify::new(),
+            frames: AtomicUsize::new(0),
         }
     }
 
@@ -129,6 +132,7 @@ impl Held {
         }
         let (frames, fates) = self.state().ledger.settle(tags);
         let multiple = frames.multiple.map(|tag| (tag, true));
+        self.frames.fetch_add(frames.singles.len() + 1, Ordering::Relaxed);
         // The frames are queued, in this order, before the first of these waits: they cannot be left half sent.
         let acks = multiple
             .into_iter()
@@ -151,8 +155,13 @@ impl Held {
         });
         fates
             .into_iter()
-            .map(|fate| fate.map_err(refused).and_then(|()| sure.as_ref().map(|()| ()).map_err(Error::again)))
+            .map(|fate| fate.map_err(refused).and_then(|()| sure.as_ref().copied().map_err(Error::again)))
             .collect()
+    }
+
+    /// Whether more acknowledgements were sent than a channel passes on to a quorum queue without putting any off (32).
+    pub fn may_be_behind(&self) -> bool {
+        self.frames.load(Ordering::Relaxed) > 16
     }
 
     /// No more acknowledgements from here on: what is unsettled now is given back.
@@ -171,14 +180,17 @@ impl Held {
         let unsettled = self.ledger(Ledger::unsettled);
         let last = self.ledger(Ledger::last);
         let (before, _) = counts(&self.channel, &self.queue, self.longest, doing).await?;
+        let mut returned = 0;
         for (n, from) in starts.iter().enumerate() {
             let to = starts.get(n + 1).map_or(last, |next| next - 1);
             if let Some(tag) = self.ledger(|l| l.last_unsettled_in(*from, to)) {
                 let options = BasicNackOptions { multiple: true, requeue: true };
+                returned += self.ledger(|l| l.unsettled_in(*from, to));
                 answer(self.longest, doing, self.channel.basic_nack(tag, options)).await?;
+                // A channel that is behind with a quorum queue puts returns off, and sends those of the last consumer first.
+                self.await_return(before + returned).await?;
             }
         }
-        self.await_return(before + unsettled).await?;
         Ok(unsettled)
     }
 

@@ -57,6 +57,11 @@ impl Ledger {
         (self.last - tag + 1) - over - behind
     }
 
+    /// How many in `from..=to` are not settled.
+    pub fn unsettled_in(&self, from: u64, to: u64) -> u64 {
+        self.unsettled_from(from) - self.unsettled_from(to.saturating_add(1).max(from))
+    }
+
     /// The lowest tag that is not settled, if any.
     pub fn first_unsettled(&self) -> Option<u64> {
         let first = self.settled.get(&1).map_or(1, |end| end + 1);
@@ -164,6 +169,8 @@ mod tests {
                     for to in [5, 39, 90] {
                         let want = (from <= to).then(|| held.range(from..=to).next_back().copied()).flatten();
                         prop_assert_eq!(ledger.last_unsettled_in(from, to), want);
+                        let count = if from <= to { held.range(from..=to).count() as u64 } else { 0 };
+                        prop_assert_eq!(ledger.unsettled_in(from, to), count);
                     }
                 }
             }

@@ -9,6 +9,7 @@ mod culprit;
 mod depth;
 pub mod error;
 mod facts;
+mod finish;
 pub mod fit;
 mod hazard;
 mod held;

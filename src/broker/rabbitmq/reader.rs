@@ -54,13 +54,13 @@ pub struct Reader {
     handed: u64,
     bytes: u64,
     pub(super) last_redelivered: bool,
-    at_risk: Vec<AtRisk>,
-    rescuer: Option<Rescuer>,
-    rescued: u64,
+    pub(super) at_risk: Vec<AtRisk>,
+    pub(super) rescuer: Option<Rescuer>,
+    pub(super) rescued: u64,
     /// Copies that this scan will meet at the end of the queue and hand out there.
     copies: u64,
-    fewest: Option<u64>,
-    closed: Closed,
+    pub(super) fewest: Option<u64>,
+    pub(super) closed: Closed,
     quiet: (u32, u32),
 }
 
@@ -368,7 +368,7 @@ impl Reader {
         Ok(Batch { lane: 0, deliveries })
     }
 
-    async fn rescue(&mut self) -> Result<()> {
+    pub(super) async fn rescue(&mut self) -> Result<()> {
         if self.at_risk.is_empty() {
             return Ok(());
         }
@@ -394,73 +394,6 @@ impl Reader {
         self.rescue().await
     }
 
-    /// Gives back, in order, and says how it went.
-    async fn finish(mut self) -> Result<Closed> {
-        let drained = self.drain().await;
-        let saved = match drained {
-            Ok(()) => self.rescue().await,
-            Err(e) => Err(e),
-        };
-        let ordered = match &saved {
-            Ok(()) => self.keep_order().await,
-            Err(_) => Ok(None),
-        };
-        let (saved, behind) = match ordered {
-            Ok(behind) => (saved, behind),
-            Err(e) => (Err(e), None),
-        };
-        let given = self.held.give_back(self.windows.starts()).await.map_err(|e| self.lost(e))?;
-        if let Err(e) = saved {
-            return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e) });
-        }
-        if given > 0 {
-            self.closed.notices.extend(behind);
-        }
-        self.tell();
-        if let Some(rescuer) = self.rescuer.take() {
-            rescuer.close().await?;
-        }
-        for channel in [&self.held.channel, &self.control] {
-            // Nothing is held any more: a channel that is closed already is as good.
-            drop(channel.close(200, "done".into()).await);
-        }
-        if let Some(held) = self.facts.held_by_others {
-            self.closed.unseen = Some(self.closed.unseen.unwrap_or(0) + held);
-        }
-        Ok(self.closed)
-    }
-
-    /// Ends the consumer and takes in what it was sent meanwhile.
-    async fn drain(&mut self) -> Result<()> {
-        self.windows.stop().await?;
-        let mut late = Vec::new();
-        while let Some(came) = self.windows.next().await {
-            match came {
-                Came::Delivery(d) => late.push(*d),
-                Came::Cancelled => {}
-                Came::Broke(e) => return Err(error::map(&e, "giving messages back")),
-            }
-        }
-        self.take_in(late).await
-    }
-
-    fn tell(&mut self) {
-        let n = self.rescued;
-        if n > 0 {
-            let limit = self.facts.policy.limit().map_or_else(String::new, |l| format!(" {l}"));
-            self.closed.notices.push(format!(
-                "{n} messages carried more deliveries than the limit{limit} of this queue, and the broker would have destroyed them when they were given back: \
-                 exact copies were put at the end of the queue and the originals removed; a higher delivery-limit set by policy makes such messages safe"
-            ));
-        }
-        if let Some(left) = self.fewest.filter(|left| *left > 0) {
-            self.closed.notices.push(format!(
-                "this look counted as a delivery: the message nearest to the delivery limit has {} looks left",
-                left - 1
-            ));
-        }
-    }
-
     async fn cancelled(&self) -> Error {
         match self.ready().await {
             Err(e) if e.kind() == Kind::NotFound => {
@@ -470,39 +403,6 @@ impl Reader {
                 .hint("the queue may have moved to another node, or messages were held for too long; try again"),
         }
         .during("reading the queue")
-    }
-
-    /// The channel or connection is gone, and with it the lease.
-    fn lost(&self, e: Error) -> Error {
-        let unsettled = self.held.ledger(Ledger::unsettled);
-        if unsettled == 0 {
-            return e;
-        }
-        let counted = if self.facts.policy == Policy::Free {
-            ""
-        } else {
-            "; the broker counts that as a failed delivery of each"
-        };
-        Error::new(
-            e.kind(),
-            format!(
-                "the channel broke while {unsettled} messages were held, which the server puts back by itself{counted}"
-            ),
-        )
-        .during("reading the queue")
-        .because(e)
-    }
-
-    fn not_saved(&self, e: Error) -> Error {
-        Error::new(
-            Kind::Indeterminate,
-            format!(
-                "{} messages carried more deliveries than the limit of the queue and could not be copied to safety; the broker has dropped or dead-lettered them",
-                self.at_risk.len()
-            ),
-        )
-        .during("giving messages back")
-        .because(e)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::held::Held;
-use crate::broker::{Act, Result, Settlement, Settler};
+use crate::broker::{Act, Error, Kind, Result, Settlement, Settler};
 
 /// Acknowledges at once what is done; keeps by doing nothing until the scan closes.
 pub struct Settling(pub Arc<Held>);
@@ -21,7 +21,9 @@ impl Settler for Settling {
         settlements
             .iter()
             .map(|s| match s.act {
-                Act::Done => fates.next().unwrap_or(Ok(())),
+                Act::Done => {
+                    fates.next().unwrap_or_else(|| Err(Error::new(Kind::Other, "an acknowledgement has no outcome")))
+                }
                 Act::Keep => Ok(()),
             })
             .collect()

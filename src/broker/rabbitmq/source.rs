@@ -190,11 +190,12 @@ async fn explain(e: Error, address: &Address, link: &Link, api: Option<&Manageme
 }
 
 impl RabbitSource {
-    async fn ready(&self) -> Result<u64> {
+    /// Ready messages and consumers.
+    async fn count(&self) -> Result<(u64, u64)> {
         let channel = self.link.channel().await?;
-        let (ready, _) = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
+        let found = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
         drop(channel.close(200, "done".into()).await);
-        Ok(ready)
+        Ok(found)
     }
 
     /// Refuses what is known to be dangerous before a message is touched.
@@ -232,7 +233,7 @@ impl Source for RabbitSource {
         let ready = if self.facts.kind == QueueKind::Stream {
             stream::ends(&self.link, self.ctx.timeout).await?.map_or(0, |(first, last)| last - first + 1)
         } else {
-            self.ready().await?
+            self.count().await?.0
         };
         depth::of(&self.facts, ready, self.api.as_ref(), &self.link.queue).await
     }
@@ -265,9 +266,12 @@ impl Source for RabbitSource {
         }
         self.admit()?;
         let at = Timestamp::now();
-        let ready = self.ready().await?;
+        let (ready, consumers) = self.count().await?;
         let mut facts = self.facts.clone();
-        if let Some(api) = &self.api
+        // The API's count is some seconds old, and may be of an earlier look of ours: it stands for consumers that are there.
+        if consumers == 0 {
+            facts.held_by_others = None;
+        } else if let Some(api) = &self.api
             && let Ok(Some(info)) = api.queue(&self.link.queue).await
         {
             facts.held_by_others = info.messages_unacknowledged;
