@@ -121,7 +121,7 @@ fn selections() {
     );
     s.write("f.jq", ".death.reason == \"expired\" # a comment\n");
     assert_eq!(count(&["filter", Q, "--filter-file", "f.jq"]), count(&["filter", Q, ".death.reason == \"expired\""]));
-    let ids = s.run(&["filter", Q, "true", "-n", "4", "--print", ".id", "-o", "raw"]);
+    let ids = s.run(&["filter", Q, ".queue | startswith(\"sqs:\")", "-n", "4", "--print", ".id", "-o", "raw"]);
     s.write("ids", ids.stdout());
     assert_eq!(count(&["filter", Q, "true", "--ids-from", "ids"]), 4);
     let cause = s.run(&["inspect", Q, "-n", "1", "--print", ".death.cause", "-o", "raw"]);
