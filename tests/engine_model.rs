@@ -279,9 +279,14 @@ fn closing_the_mover_settles_what_nobody_waited_for() {
                 drop(mover.submit(moves.collect()).await);
             }
             mover.close().await.unwrap();
-            assert_eq!(world.lock().counts.removed_ok, world.lock().counts.delivered, "seed {seed}");
+            let counts = {
+                let w = world.lock();
+                (w.counts.removed_ok, w.counts.delivered)
+            };
+            assert_eq!(counts.0, counts.1, "seed {seed}");
             scan.close().await.unwrap();
         });
-        assert!(world.lock().broken.is_empty(), "seed {seed}: {:?}", world.lock().broken);
+        let broken = world.lock().broken.clone();
+        assert!(broken.is_empty(), "seed {seed}: {broken:?}");
     }
 }

@@ -27,6 +27,7 @@ impl FakeSink {
                 batch: w.s.batch,
                 window: w.s.window,
                 proves_routing: true,
+                private: false,
             }
         };
         FakeSink { world, capabilities, dead: false, closed: false }
@@ -84,6 +85,10 @@ impl Sink for FakeSink {
             w.breaks(format!("{target:?} is checked twice"));
         }
         if there { Ok(()) } else { Err(Error::new(Kind::NotFound, "no such queue")) }
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(vec![])
     }
 
     fn fit(&self) -> Fit {

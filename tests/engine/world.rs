@@ -121,7 +121,18 @@ impl Item {
     fn new(letter: DeadLetter, lane: u64, selection: &Selection) -> Item {
         let one = Batch { lane, deliveries: vec![Delivery { token: Token(0), message: letter.clone() }] };
         let wanted = selection.judge(one).verdicts == [Verdict::Yes];
-        Item { lane, letter, at: At::Ready, seen: false, stored: 0, confirmed: 0, removals: 0, failed: false, unfit: false, wanted }
+        Item {
+            lane,
+            letter,
+            at: At::Ready,
+            seen: false,
+            stored: 0,
+            confirmed: 0,
+            removals: 0,
+            failed: false,
+            unfit: false,
+            wanted,
+        }
     }
 }
 
