@@ -97,6 +97,7 @@ impl Sink for FakeSink {
             let mut guard = world.lock();
             let w = &mut *guard;
             let n = w.index(&o.message);
+            w.items[n].fitted = true;
             let faults = w.s.faults.clone();
             if w.chance(faults.unfit) {
                 w.items[n].unfit = w.s.mode != Mode::Lease;
