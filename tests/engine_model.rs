@@ -269,12 +269,14 @@ fn closing_the_mover_settles_what_nobody_waited_for() {
             let mut scan = dlq::broker::Source::scan(&source, request).await.unwrap();
             let sink = FakeSink::new(world.clone());
             dlq::broker::Sink::check(&sink, None).await.unwrap();
+            let fit = dlq::broker::Sink::fit(&sink);
             let mut mover: Box<dyn Mover> = Box::new(PublishThenSettle::new(Box::new(sink), Some(scan.settler())));
             let mut sequence = 0..;
             while let Some(batch) = scan.next().await.unwrap() {
-                let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| Move {
-                    token: d.token,
-                    outgoing: Outgoing { sequence, message: d.message, target: None, verbatim: true },
+                let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| {
+                    let mut outgoing = Outgoing { sequence, message: d.message, target: None, verbatim: true };
+                    fit(&mut outgoing).unwrap();
+                    Move { token: d.token, outgoing }
                 });
                 drop(mover.submit(moves.collect()).await);
             }
