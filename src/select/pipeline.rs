@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::pool::{self, Watch};
 use super::{Judged, Selection, timed_out};
-use crate::broker::{Batch, Error, Kind};
+use crate::broker::{Batch, Error, Kind, Result};
 
 /// How often a batch at work is looked at. An evaluation ends itself at its limit; this is for one that cannot.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -25,7 +26,7 @@ pub struct Stage<T> {
     selection: Arc<Selection>,
     width: usize,
     work: Work<T>,
-    ahead: VecDeque<InFlight<T>>,
+    ahead: VecDeque<(u64, InFlight<(Judged, T)>)>,
 }
 
 impl Stage<()> {
@@ -59,68 +60,88 @@ impl<T: Send + 'static> Stage<T> {
 
     /// Starts judging a batch.
     pub fn push(&mut self, batch: Batch) {
-        self.ahead.push_back(start(&self.selection, batch, Arc::clone(&self.work)));
+        let (lane, work) = (batch.lane, Arc::clone(&self.work));
+        let in_flight = start(&self.selection, batch, move |judged| {
+            let made = work(&judged);
+            (judged, made)
+        });
+        self.ahead.push_back((lane, in_flight));
     }
 
     /// The oldest batch, judged; `None` when nothing is in flight. What was made of it is absent where `fatal` came of a
     /// thread that hangs. Cancel safe.
     pub async fn next(&mut self) -> Option<(Judged, Option<T>)> {
-        let done = self.ahead.front_mut()?.wait().await;
+        let (lane, in_flight) = self.ahead.front_mut()?;
+        let done = match in_flight.wait().await {
+            Ok((judged, made)) => (judged, Some(made)),
+            Err(e) => (lost(*lane, e), None),
+        };
         self.ahead.pop_front();
         Some(done)
     }
 }
 
+/// Judges a batch and does `work` with it, at once, on a thread of the pool; makes progress unpolled.
+///
+/// # Errors
+/// A thread that hangs or broke off; what it had is lost with it.
+pub fn judge_and<R: Send + 'static>(
+    selection: &Arc<Selection>,
+    batch: Batch,
+    work: impl FnOnce(Judged) -> R + Send + 'static,
+) -> BoxFuture<'static, Result<R>> {
+    let mut in_flight = start(selection, batch, work);
+    Box::pin(async move { in_flight.wait().await })
+}
+
 /// A batch at work on a thread of the pool.
-pub(super) struct InFlight<T> {
-    done: oneshot::Receiver<(Judged, T)>,
+pub(super) struct InFlight<R> {
+    done: oneshot::Receiver<R>,
     watch: Arc<Watch>,
     seen: Option<(usize, Duration)>,
-    lane: u64,
     selection: Arc<Selection>,
 }
 
 /// Starts judging a batch.
-pub(super) fn start<T: Send + 'static>(selection: &Arc<Selection>, batch: Batch, work: Work<T>) -> InFlight<T> {
+pub(super) fn start<R: Send + 'static>(
+    selection: &Arc<Selection>,
+    batch: Batch,
+    work: impl FnOnce(Judged) -> R + Send + 'static,
+) -> InFlight<R> {
     let (send, done) = oneshot::channel();
     let watch = Arc::new(Watch::default());
-    let (lane, seen) = (batch.lane, None);
-    let in_flight = InFlight { done, watch: Arc::clone(&watch), seen, lane, selection: Arc::clone(selection) };
+    let in_flight = InFlight { done, watch: Arc::clone(&watch), seen: None, selection: Arc::clone(selection) };
     let selection = Arc::clone(selection);
     pool::run(move || {
-        let judged = selection.judge_watched(batch, &watch);
-        let made = work(&judged);
+        let made = work(selection.judge_watched(batch, &watch));
         // Nobody waits any more where the command has ended.
-        drop(send.send((judged, made)));
+        drop(send.send(made));
     });
     in_flight
 }
 
-impl<T> InFlight<T> {
+impl<R> InFlight<R> {
     /// Cancel safe.
-    pub(super) async fn wait(&mut self) -> (Judged, Option<T>) {
+    pub(super) async fn wait(&mut self) -> Result<R> {
         let limit = self.selection.program.as_ref().map(|p| p.timeout().saturating_add(GRACE));
         loop {
             match tokio::time::timeout(LOOK_EVERY, &mut self.done).await {
-                Ok(Ok((judged, made))) => return (judged, Some(made)),
-                Ok(Err(_)) => {
-                    let e = Error::new(Kind::Other, "evaluating the filter failed");
-                    return (self.lost(e), None);
-                }
+                Ok(Ok(made)) => return Ok(made),
+                Ok(Err(_)) => return Err(Error::new(Kind::Other, "evaluating the filter failed")),
                 Err(_) => {}
             }
             if let (Some(limit), Some(program)) = (limit, &self.selection.program)
                 && let Some(id) = self.watch.hangs(&mut self.seen, limit)
             {
-                return (self.lost(timed_out(&id, program)), None);
+                return Err(timed_out(&id, program));
             }
         }
     }
+}
 
-    /// The thread has the batch and does not come back: what ends the command, and no deliveries.
-    fn lost(&self, e: Error) -> Judged {
-        Judged { batch: Batch { lane: self.lane, deliveries: vec![] }, verdicts: vec![], fatal: Some(e) }
-    }
+/// What ends the command, and no deliveries: the thread has the batch and does not come back.
+pub(super) fn lost(lane: u64, e: Error) -> Judged {
+    Judged { batch: Batch { lane, deliveries: vec![] }, verdicts: vec![], fatal: Some(e) }
 }
 
 #[cfg(test)]
