@@ -28,7 +28,6 @@ impl FakeSink {
                 window: w.s.window,
                 proves_routing: true,
                 private: false,
-                private: false,
             }
         };
         FakeSink { world, capabilities, dead: false, closed: false }
@@ -86,10 +85,6 @@ impl Sink for FakeSink {
             w.breaks(format!("{target:?} is checked twice"));
         }
         if there { Ok(()) } else { Err(Error::new(Kind::NotFound, "no such queue")) }
-    }
-
-    async fn receivers(&self) -> Result<Vec<String>> {
-        Ok(vec![])
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {
