@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::pipeline::{Pipeline, Start, at_most};
 use super::tally::{FILTER_EXAMPLES, Failure};
 use crate::broker::{Closed, Error, ScanRequest, Source};
-use crate::select::pipeline::judge_and;
+use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
 
 /// What came of a look.

@@ -10,7 +10,7 @@ use super::tally::{FILTER_EXAMPLES, Failure, Skip};
 use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
 use crate::message::{DeadLetter, MARK_HEADER, Mark, Target};
-use crate::select::pipeline::judge_and;
+use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
 
 /// A thread switch would cost more than so few messages.

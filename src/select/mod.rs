@@ -1,6 +1,6 @@
 //! Which messages: everything a selection flag can say, evaluated on all cores in order. Pure.
 
-pub mod pipeline;
+pub mod judging;
 mod pool;
 pub mod sample;
 pub mod times;
@@ -129,8 +129,8 @@ impl Selection {
     /// Judges a batch on a thread of the pool. Keep a few of these in order.
     pub fn judge_later(self: &Arc<Self>, batch: Batch) -> tokio::task::JoinHandle<Judged> {
         let lane = batch.lane;
-        let judged = pipeline::judge_and(self, batch, |judged| judged);
-        tokio::spawn(async move { judged.await.unwrap_or_else(|e| pipeline::lost(lane, e)) })
+        let judged = judging::judge_and(self, batch, |judged| judged);
+        tokio::spawn(async move { judged.await.unwrap_or_else(|e| judging::lost(lane, e)) })
     }
 }
 

@@ -1,6 +1,5 @@
-//! Judging on all cores, in order.
+//! Judging a batch on another thread, and giving it up where it hangs.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,71 +14,6 @@ use crate::broker::{Batch, Error, Kind, Result};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What it gets beyond its limit.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// What is done with a judged batch on the same thread.
-pub type Work<T> = Arc<dyn Fn(&Judged) -> T + Send + Sync>;
-
-/// A stage of a pipeline: batches go in, judged batches and what was made of them come out in the same order.
-///
-/// Memory is bounded by the caller: push while [`Stage::has_room`], else take the next.
-pub struct Stage<T> {
-    selection: Arc<Selection>,
-    width: usize,
-    work: Work<T>,
-    ahead: VecDeque<(u64, InFlight<(Judged, T)>)>,
-}
-
-impl Stage<()> {
-    /// A stage that judges. `width`: batches at once, 0 for as many as suit this machine.
-    pub fn new(selection: Arc<Selection>, width: usize) -> Self {
-        Stage::with_work(selection, width, |_| ())
-    }
-}
-
-impl<T: Send + 'static> Stage<T> {
-    /// A stage that also does `work` with each judged batch, on the same thread: what is costly, such as making text of it.
-    pub fn with_work(
-        selection: Arc<Selection>,
-        width: usize,
-        work: impl Fn(&Judged) -> T + Send + Sync + 'static,
-    ) -> Self {
-        // Twice the cores, so that none waits for the one who takes the results.
-        let width = if width == 0 { 2 * pool::width() } else { width };
-        Stage { selection, width, work: Arc::new(work), ahead: VecDeque::new() }
-    }
-
-    /// Whether another batch may be pushed before one is taken.
-    pub fn has_room(&self) -> bool {
-        self.ahead.len() < self.width
-    }
-
-    /// Nothing is in flight.
-    pub fn is_empty(&self) -> bool {
-        self.ahead.is_empty()
-    }
-
-    /// Starts judging a batch.
-    pub fn push(&mut self, batch: Batch) {
-        let (lane, work) = (batch.lane, Arc::clone(&self.work));
-        let in_flight = start(&self.selection, batch, move |judged| {
-            let made = work(&judged);
-            (judged, made)
-        });
-        self.ahead.push_back((lane, in_flight));
-    }
-
-    /// The oldest batch, judged; `None` when nothing is in flight. What was made of it is absent where `fatal` came of a
-    /// thread that hangs. Cancel safe.
-    pub async fn next(&mut self) -> Option<(Judged, Option<T>)> {
-        let (lane, in_flight) = self.ahead.front_mut()?;
-        let done = match in_flight.wait().await {
-            Ok((judged, made)) => (judged, Some(made)),
-            Err(e) => (lost(*lane, e), None),
-        };
-        self.ahead.pop_front();
-        Some(done)
-    }
-}
 
 /// Judges a batch and does `work` with it, at once, on a thread of the pool; makes progress unpolled.
 ///
@@ -157,33 +91,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn comes_out_in_the_order_it_went_in() {
-        // Every seventh batch is slow.
-        let filter = "if .body.n % 7 == 0 then last(range(20000)) > 1 else true end";
-        let mut stage = Stage::with_work(selection(filter, Duration::from_secs(5)), 4, |j| {
-            j.selected().map(|m| m.id.clone()).collect::<Vec<_>>().join(",")
-        });
-        let (mut pushed, mut taken) = (0u64, 0u64);
-        while taken < 60 {
-            while stage.has_room() && pushed < 60 {
-                stage.push(batch(&[&format!("{{\"n\":{pushed}}}"), "{\"n\":1}"]));
-                pushed += 1;
-            }
-            let (judged, made) = stage.next().await.unwrap();
-            assert!(judged.fatal.is_none());
-            assert_eq!(judged.batch.deliveries[0].message.payload.as_bytes(), format!("{{\"n\":{taken}}}").as_bytes());
-            assert_eq!(made.unwrap(), "0,1");
-            taken += 1;
-        }
-        assert!(stage.is_empty() && stage.next().await.is_none());
+    async fn what_is_made_of_a_batch_comes_from_the_thread_that_judged_it() {
+        let here = std::thread::current().id();
+        let judged =
+            judge_and(&selection(".body.n > 1", Duration::from_secs(5)), batch(&["{\"n\":1}", "{\"n\":2}"]), |j| {
+                (j.selected().map(|m| m.id.clone()).collect::<Vec<_>>(), std::thread::current().id())
+            });
+        let (ids, there) = judged.await.unwrap();
+        assert_eq!(ids, ["1"]);
+        assert_ne!(here, there);
     }
 
     #[tokio::test]
-    async fn a_runaway_ends_the_stage_and_names_the_message() {
+    async fn a_runaway_ends_the_command_and_names_the_message() {
         let filter = "if .body == 2 then last(repeat(1)) else true end";
-        let mut stage = Stage::new(selection(filter, Duration::from_millis(100)), 0);
-        stage.push(batch(&["1", "2", "3"]));
-        let (judged, _) = stage.next().await.unwrap();
+        let judged = selection(filter, Duration::from_millis(100)).judge_later(batch(&["1", "2", "3"])).await.unwrap();
         let e = judged.fatal.unwrap();
         assert_eq!((e.kind(), judged.verdicts.len()), (Kind::FilterTimeout, 1));
         assert_eq!(e.to_string(), "the filter ran longer than 100ms on message 1");
