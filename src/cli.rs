@@ -68,10 +68,10 @@ impl Verb {
     /// `--yes`.
     pub fn yes(&self) -> bool {
         match self {
-            Verb::Replay(args) => args.safety.yes,
-            Verb::Copy(args) => args.safety.yes,
-            Verb::Move(args) => args.safety.yes,
-            Verb::Purge(args) => args.safety.yes,
+            Verb::Replay(args) => args.change.safety.yes,
+            Verb::Copy(args) => args.change.safety.yes,
+            Verb::Move(args) => args.copy.change.safety.yes,
+            Verb::Purge(args) => args.change.safety.yes,
             _ => false,
         }
     }
@@ -198,6 +198,40 @@ pub struct Safety {
     /// Named dangers.
     #[command(flatten)]
     pub accept: Accept,
+}
+
+/// Everything a verb that looks takes besides its queue.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Looking {
+    /// Which messages.
+    #[command(flatten)]
+    pub select: Select,
+    /// How they are printed.
+    #[command(flatten)]
+    pub print: Print,
+    /// Named dangers.
+    #[command(flatten)]
+    pub accept: Accept,
+    /// Options of the queue.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Everything a verb that changes something takes besides its queues.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Changing {
+    /// Which messages.
+    #[command(flatten)]
+    pub select: Select,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Guards.
+    #[command(flatten)]
+    pub safety: Safety,
+    /// Options of the queue.
+    #[command(flatten)]
+    pub connection: Connection,
 }
 
 /// Options of the connection to the destination.

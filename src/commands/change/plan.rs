@@ -59,7 +59,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
         "depth": survey.depth,
         "principal": principal,
         "destination": destination,
-        "dry_run": change.safety.dry_run,
+        "dry_run": change.args.safety.dry_run,
         "limit": selection.limit,
         "planned": survey.planned,
         "filter_errors": survey.filter_errors,
