@@ -87,9 +87,9 @@ pub struct Output {
     /// Print nothing but data and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more; twice for the client library's own log
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Colour,
@@ -253,8 +253,8 @@ pub struct Pace {
     /// At most so many messages sent and not yet confirmed
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub concurrency: Option<u64>,
-    /// Stop when so many messages have failed (exit 6)
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Stop when more messages than this have failed (exit 6)
+    #[arg(long, value_name = "N")]
     pub max_failures: Option<u64>,
     /// What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip
     #[arg(long, value_name = "WHAT")]

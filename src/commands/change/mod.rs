@@ -144,14 +144,14 @@ impl Opened<'_> {
         let mut sink = self.sink().await?;
         let ready = self.ready(sink.as_mut()).await;
         match ready {
-            Ok(true) if self.change.whole => {
+            Ok(None) if self.change.whole => {
                 sink.close().await?;
                 self.purge_whole().await
             }
-            Ok(true) => self.act(sink).await,
-            Ok(false) => {
+            Ok(None) => self.act(sink).await,
+            Ok(Some(exit)) => {
                 sink.close().await?;
-                if self.session.stop.is_cancelled() { Ok(self.session.stopped()) } else { Ok(Exit::Done) }
+                Ok(if self.session.stop.is_cancelled() { self.session.stopped() } else { exit })
             }
             Err(e) => {
                 // The first error is the one to tell.
@@ -171,31 +171,41 @@ impl Opened<'_> {
         }
     }
 
-    /// The plan and the question. True: go on.
-    async fn ready(&self, sink: &mut dyn Sink) -> Result<bool> {
+    /// The plan and the question. `None`: go on; else it ends here, with this code.
+    async fn ready(&self, sink: &mut dyn Sink) -> Result<Option<Exit>> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
-            return Ok(false);
+            return Ok(Some(self.session.stopped()));
         }
         let (text, value) = plan::plan(self, sink, &survey).await;
         self.session.ui.plan(&text, value.clone());
         survey.hazards(self)?;
         if self.change.args.safety.dry_run {
             report::dry_run(self, &survey, value)?;
-            return Ok(false);
+            return Ok(Some(Exit::Done));
         }
         // A copy to a place no consumer reads changes nothing for anyone.
         if self.change.what == What::Copy && sink.capabilities().private {
-            return Ok(true);
+            return Ok(None);
+        }
+        if survey.planned.as_ref().is_some_and(|p| p.selected == 0) {
+            let nothing = Tally {
+                read: survey.planned.as_ref().map_or(0, |p| p.read),
+                filter_errors: survey.filter_errors,
+                ..Tally::default()
+            };
+            let exit = self.exit(&nothing);
+            report::ended(self, nothing, exit).await?;
+            return Ok(Some(exit));
         }
         let yes = self.session.ui.ask(&plan::question(self, &survey), &self.session.stop).await?;
         if !yes && !self.session.stop.is_cancelled() {
             self.session.ui.warn("not done: nothing was changed");
         }
-        Ok(yes)
+        Ok(if yes { None } else { Some(Exit::Done) })
     }
 
     async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {
