@@ -1,7 +1,9 @@
 //! The end of a read: what was not settled is given back in order, and how it went is told.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::error;
@@ -10,6 +12,7 @@ use super::hazard::Policy;
 use super::held::counts;
 use super::ledger::Ledger;
 use super::reader::Reader;
+use super::rescue;
 use super::window::Came;
 use crate::broker::{Closed, Error, Kind, Result};
 
@@ -35,9 +38,11 @@ impl Reader {
             Ok(behind) => (saved, behind),
             Err(e) => (Err(e), None),
         };
+        // Written before they are given back, which destroys them.
+        let kept = (saved.is_err() && !self.at_risk.is_empty()).then(|| rescue::save(&self.at_risk, Timestamp::now()));
         let given = self.held.give_back(self.windows.starts()).await.map_err(|e| self.lost(e))?;
         if let Err(e) = saved {
-            return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e) });
+            return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e, kept) });
         }
         if given > 0 {
             self.closed.notices.extend(behind);
@@ -155,7 +160,15 @@ impl Reader {
         .because(e)
     }
 
-    fn not_saved(&self, e: Error) -> Error {
+    fn not_saved(&self, e: Error, kept: Option<Result<PathBuf>>) -> Error {
+        let hint = match kept {
+            Some(Ok(path)) => format!(
+                "they were saved in {0}; put them back with: dlq copy file:{0} QUEUE, after raising delivery-limit by policy",
+                path.display()
+            ),
+            Some(Err(why)) => format!("they could not be saved in a file either: {why}"),
+            None => String::new(),
+        };
         Error::new(
             Kind::Indeterminate,
             format!(
@@ -165,5 +178,6 @@ impl Reader {
         )
         .during("giving messages back")
         .because(e)
+        .hint(hint)
     }
 }

@@ -375,7 +375,7 @@ impl Reader {
             let properties = lost.then(|| d.properties.clone());
             let message = codec::from_delivery(&self.shown, d.into());
             if let (Some(properties), crate::message::Payload::Bytes(body)) = (properties, &message.payload) {
-                self.at_risk.push(AtRisk { tag, properties, body: body.clone() });
+                self.at_risk.push(AtRisk { tag, properties, body: body.clone(), message: message.clone() });
                 moved.insert(tag);
             }
             deliveries.push(Delivery { token: Token(tag), message });
@@ -415,7 +415,10 @@ impl Reader {
     pub(super) async fn take_in(&mut self, late: Vec<lapin::message::Delivery>) -> Result<()> {
         for d in late {
             if self.facts.policy.fate(Counts::of(&d.properties)) == Fate::Lost {
-                self.at_risk.push(AtRisk { tag: d.delivery_tag, properties: d.properties, body: d.data.into() });
+                let (tag, properties) = (d.delivery_tag, d.properties.clone());
+                let message = codec::from_delivery(&self.shown, d.into());
+                let crate::message::Payload::Bytes(body) = message.payload.clone() else { continue };
+                self.at_risk.push(AtRisk { tag, properties, body, message });
             }
         }
         self.rescue().await
