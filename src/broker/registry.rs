@@ -6,6 +6,7 @@ use super::address::{Address, Options};
 use super::capability::Capabilities;
 use super::error::{Error, Kind, Result};
 use super::{Context, Sink, Source};
+use crate::message::DeadLetter;
 
 /// Opens a queue to read from.
 pub type OpenSource = for<'a> fn(&'a Address, &'a Context) -> BoxFuture<'a, Result<Box<dyn Source>>>;
@@ -26,6 +27,8 @@ pub struct Backend {
     pub creates: bool,
     /// Checks an address without its query and gives it without secrets, and in a canonical spelling.
     pub understand: fn(&str, &Options) -> Result<(String, String)>,
+    /// Takes off what is bookkeeping of this broker and gives the names. Pure.
+    pub strip: fn(&mut DeadLetter) -> Vec<String>,
     /// Opens a queue to read from. Connects; creates nothing.
     pub source: OpenSource,
     /// Opens a place to send to. Connects; creates nothing, but for an archive file.

@@ -18,15 +18,15 @@ pub struct Args {
     #[arg(value_name = "TO")]
     pub to: String,
     #[command(flatten)]
-    pub select: cli::Select,
+    pub(crate) select: cli::Select,
     #[command(flatten)]
-    pub pace: cli::Pace,
+    pub(crate) pace: cli::Pace,
     #[command(flatten)]
-    pub safety: cli::Safety,
+    pub(crate) safety: cli::Safety,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
     #[command(flatten)]
-    pub to_connection: cli::ToConnection,
+    pub(crate) to_connection: cli::ToConnection,
 }
 
 /// Sends and reports.

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(value_name = "QUEUE", required = true)]
     pub queues: Vec<String>,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
 }
 
 /// Measures them all at once.

@@ -26,13 +26,13 @@ pub struct Args {
     #[arg(short = 'e', long)]
     pub exit_status: bool,
     #[command(flatten)]
-    pub select: cli::Select,
+    pub(crate) select: cli::Select,
     #[command(flatten)]
-    pub print: cli::Print,
+    pub(crate) print: cli::Print,
     #[command(flatten)]
-    pub accept: cli::Accept,
+    pub(crate) accept: cli::Accept,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
 }
 
 /// Streams them.

@@ -20,13 +20,13 @@ pub struct Args {
     #[arg(value_name = "QUEUE")]
     pub queue: String,
     #[command(flatten)]
-    pub select: cli::Select,
+    pub(crate) select: cli::Select,
     #[command(flatten)]
-    pub print: cli::Print,
+    pub(crate) print: cli::Print,
     #[command(flatten)]
-    pub accept: cli::Accept,
+    pub(crate) accept: cli::Accept,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
 }
 
 /// Messages shown where nothing says how many.

@@ -37,7 +37,7 @@ pub struct Unprinted {
 }
 
 impl Unprinted {
-    fn add(&mut self, m: &DeadLetter, error: String) {
+    pub fn add(&mut self, m: &DeadLetter, error: String) {
         self.count += 1;
         if self.examples.len() < SHOWN {
             self.examples.push(Failure { id: m.id.clone(), error });

@@ -26,13 +26,13 @@ pub struct Args {
     #[arg(long)]
     pub no_backup: bool,
     #[command(flatten)]
-    pub select: cli::Select,
+    pub(crate) select: cli::Select,
     #[command(flatten)]
-    pub pace: cli::Pace,
+    pub(crate) pace: cli::Pace,
     #[command(flatten)]
-    pub safety: cli::Safety,
+    pub(crate) safety: cli::Safety,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
 }
 
 /// Purges.

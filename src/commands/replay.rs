@@ -25,15 +25,15 @@ pub struct Args {
     #[arg(long)]
     pub keep_death_headers: bool,
     #[command(flatten)]
-    pub select: cli::Select,
+    pub(crate) select: cli::Select,
     #[command(flatten)]
-    pub pace: cli::Pace,
+    pub(crate) pace: cli::Pace,
     #[command(flatten)]
-    pub safety: cli::Safety,
+    pub(crate) safety: cli::Safety,
     #[command(flatten)]
-    pub connection: cli::Connection,
+    pub(crate) connection: cli::Connection,
     #[command(flatten)]
-    pub to_connection: cli::ToConnection,
+    pub(crate) to_connection: cli::ToConnection,
 }
 
 /// Replays.

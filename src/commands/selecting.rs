@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jaq_json::Val;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::broker::{Error, Kind, Result};
 use crate::cli;
@@ -29,9 +30,13 @@ pub fn selection(args: &cli::Select, expression: Option<&str>, queue: &str, ui: 
     let from_file = args.filter_file.as_deref().map(|path| read(path, "the filter file")).transpose()?;
     let source = expression.or(args.filter.as_deref()).or(from_file.as_deref());
     let program = source.map(|source| program(source, args)).transpose()?;
-    let now = ZonedDateTime::now();
-    let since = args.since.as_deref().map(|t| times::parse("--since", t, &now)).transpose()?;
-    let until = args.until.as_deref().map(|t| times::parse("--until", t, &now)).transpose()?;
+    if let Some(slip) = program.as_ref().and_then(Program::slip) {
+        ui.warn(&format!("the expression is true of every message: {slip}"));
+    }
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let time = |t: &String| times::parse(t, now, &zone);
+    let since = args.since.as_ref().map(time).transpose()?;
+    let until = args.until.as_ref().map(time).transpose()?;
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
@@ -74,8 +79,12 @@ fn variables(args: &cli::Select) -> Result<Vec<(String, Val)>> {
         variables.push((pair[0].clone(), Val::utf8_str(pair[1].clone().into_bytes())));
     }
     for pair in args.argjson.chunks_exact(2) {
-        let bad = |e: String| Error::new(Kind::Usage, format!("--argjson {}: this is not JSON: {e}", pair[0]));
-        let value = crate::message::view::parse_json(pair[1].as_bytes()).map_err(bad)?;
+        let bad = |e: &dyn std::fmt::Display| {
+            Error::new(Kind::Usage, format!("--argjson {}: {:?} is not JSON: {e}", pair[0], pair[1]))
+        };
+        // jaq reads more than JSON; what is typed here should be JSON everywhere.
+        serde_json::from_str::<serde_json::Value>(&pair[1]).map_err(|e| bad(&e))?;
+        let value = jaq_json::read::parse_single(pair[1].as_bytes()).map_err(|e| bad(&e))?;
         variables.push((pair[0].clone(), value));
     }
     if let Some((name, _)) = variables.iter().find(|(name, _)| !is_name(name)) {

@@ -1,15 +1,33 @@
 //! jq: compiled once, evaluated on all cores, explained when it fails.
 
+mod compile;
+mod explain;
+mod functions;
+pub mod guard;
+mod paths;
+mod regex;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
+use jaq_core::{Ctx, Vars};
 use jaq_json::Val;
 
 use crate::broker::Result;
+use crate::death::Death;
 use crate::message::DeadLetter;
-use crate::message::view::Need;
+use crate::message::view::{self, Need, write_json_within};
+use functions::Data;
+use guard::Trip;
+use paths::Looks;
 
 /// A compiled jq program; used from any number of threads at once.
-pub struct Program {}
+pub struct Program {
+    compiled: compile::Compiled,
+    timeout: Duration,
+}
 
 /// What a condition said of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,43 +44,136 @@ pub enum Truth {
     TimedOut,
 }
 
+/// The most that one output for one message may come to, in bytes of JSON.
+const MAX_OUTPUT: usize = 256 << 20;
+
 impl Program {
     /// Compiles `source` with `$name` variables.
     ///
     /// # Errors
     /// `Usage`, pointing at line and column, naming the fields there are where a name was not found.
     pub fn compile(source: &str, variables: &[(String, Val)], timeout: Duration) -> Result<Program> {
-        let _ = (source, variables, timeout);
-        Ok(Program {})
+        Ok(Program { compiled: compile::compile(source, variables)?, timeout })
     }
 
     /// Judges one message.
     pub fn truth(&self, m: &DeadLetter) -> Truth {
-        let _ = m;
-        Truth::Yes
+        self.truth_knowing(m, None)
+    }
+
+    /// As [`Program::truth`], with the message's death where that is known already.
+    pub fn truth_knowing(&self, m: &DeadLetter, death: Option<&Death>) -> Truth {
+        let view = self.view(m, &self.compiled.analysis.condition, death);
+        let scope = guard::enter(self.timeout);
+        let mut outputs = self.run(view);
+        let truth = match outputs.next() {
+            None => Truth::No,
+            Some(Err(e)) => Truth::Failed(e),
+            Some(Ok(v)) => match outputs.next() {
+                None if jaq_core::ValT::as_bool(&v) => Truth::Yes,
+                None => Truth::No,
+                Some(Ok(_)) => Truth::Several,
+                Some(Err(e)) => Truth::Failed(e),
+            },
+        };
+        drop(outputs);
+        match scope.tripped() {
+            Some(Trip::Time) => Truth::TimedOut,
+            Some(why) => Truth::Failed(reason(why, self.timeout)),
+            None => truth,
+        }
     }
 
     /// All outputs for one message, for `--print` and `--by`.
     ///
+    /// Strings in them are slices of the message's payload: turn them into text rather than keeping them.
+    ///
     /// # Errors
     /// The text of the jq error, or of the time-out.
     pub fn values(&self, m: &DeadLetter) -> std::result::Result<Vec<Val>, String> {
-        let _ = m;
-        Ok(vec![])
+        let view = self.view(m, &self.compiled.analysis.output, None);
+        let scope = guard::enter(self.timeout);
+        let outputs: std::result::Result<Vec<Val>, String> = self.run(view).collect();
+        match scope.tripped() {
+            Some(why) => Err(reason(why, self.timeout)),
+            None => outputs,
+        }
     }
 
-    /// What it needs to be built of a message.
+    /// The outputs for one message as JSON, or as they are where they are text and `raw` is set; each followed by `end`.
+    ///
+    /// # Errors
+    /// The text of the jq error, or of the time-out; nothing is written then.
+    pub fn print(&self, m: &DeadLetter, raw: bool, end: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), String> {
+        let start = out.len();
+        let values = self.values(m)?;
+        let scope = guard::enter(self.timeout);
+        for v in values {
+            match &v {
+                Val::TStr(s) | Val::BStr(s) if raw => out.extend_from_slice(s),
+                v => {
+                    if !write_json_within(v, out, MAX_OUTPUT, guard::in_time) {
+                        out.truncate(start);
+                        return Err(reason(scope.tripped().unwrap_or(Trip::Memory), self.timeout));
+                    }
+                }
+            }
+            out.extend_from_slice(end);
+        }
+        Ok(())
+    }
+
+    fn view(&self, m: &DeadLetter, looks: &Looks, death: Option<&Death>) -> Val {
+        let view = view::build(m, looks.need, &looks.want, death);
+        self.compiled.analysis.watched.look(&view);
+        view
+    }
+
+    fn run(&self, input: Val) -> impl Iterator<Item = std::result::Result<Val, String>> {
+        let ctx = Ctx::<Data>::new(&self.compiled.filter.lut, Vars::new(self.compiled.variables.iter().cloned()));
+        self.compiled.filter.id.run((ctx, input)).map(|r| {
+            r.map_err(|exn| match exn.get_err() {
+                Ok(e) => explain::clipped(&e),
+                // Unwound by the guard, which knows why.
+                Err(_) => String::new(),
+            })
+        })
+    }
+
+    /// How long it may take over one message.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What it needs to be built of a message, where its output is used.
     pub fn need(&self) -> Need {
-        Need::ALL
+        self.compiled.analysis.output.need
+    }
+
+    /// As a condition it would be true of every message, since it assigns instead of comparing: one sentence that says so.
+    pub fn slip(&self) -> Option<&'static str> {
+        self.compiled.assigns.then_some("it assigns, so it is true of every message; to compare, write == instead of =")
     }
 
     /// Paths that must not be missing everywhere (`.body.total`; those written with `?` or before `//` are not among them).
     pub fn paths(&self) -> Vec<String> {
-        vec![]
+        self.compiled.analysis.watched.all()
     }
 
     /// Of these, the paths that no message judged so far had. Empty while nothing has been judged.
     pub fn absent_paths(&self) -> Vec<String> {
-        vec![]
+        self.compiled.analysis.watched.absent()
     }
+}
+
+fn reason(why: Trip, timeout: Duration) -> String {
+    match why {
+        Trip::Time => format!("it ran longer than {} (--filter-timeout)", shown(timeout)),
+        Trip::Depth => "it calls itself too deep, or nests a value too deep".to_owned(),
+        Trip::Memory => "it builds more than fits the memory it may have".to_owned(),
+    }
+}
+
+fn shown(d: Duration) -> String {
+    if d.subsec_millis() == 0 { format!("{} s", d.as_secs()) } else { format!("{} ms", d.as_millis()) }
 }

@@ -89,9 +89,9 @@ impl Ran {
         let stdout = String::from_utf8_lossy(&self.stdout).into_owned();
         let text = format!("exit {}\n--- stdout\n{stdout}--- stderr\n{}", self.code, self.stderr);
         let text = text.replace(&sandbox.dir.path().display().to_string(), "[DIR]");
-        let run = regex_lite::Regex::new(r"\b\d{8}T\d{6}-[0-9a-z]{6}\b").expect("pattern");
-        let stamp = regex_lite::Regex::new(r"\b\d{8}T\d{6}Z\b").expect("pattern");
-        let now = regex_lite::Regex::new(r#"("(?:started|finished)": ?)"[^"]*""#).expect("pattern");
+        let run = regex::Regex::new(r"\b\d{8}T\d{6}-[0-9a-z]{6}\b").expect("pattern");
+        let stamp = regex::Regex::new(r"\b\d{8}T\d{6}Z\b").expect("pattern");
+        let now = regex::Regex::new(r#"("(?:started|finished)": ?)"[^"]*""#).expect("pattern");
         let text = run.replace_all(&text, "[RUN]");
         let text = stamp.replace_all(&text, "[NOW]");
         now.replace_all(&text, "$1\"[TIME]\"").into_owned()

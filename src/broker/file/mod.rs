@@ -1,7 +1,27 @@
 //! The archive: a file of messages as a queue. The reference backend.
+//!
+//! Four files belong to `PATH`, each there only while it is needed: `PATH` itself, `PATH.lock` while someone may change
+//! it, `PATH.removed` between a removal and the compaction that carries it out, `PATH.compact` while that is written.
+
+mod address;
+mod blocks;
+mod capabilities;
+mod compact;
+mod count;
+mod error;
+mod lock;
+mod pipe;
+mod removed;
+mod scan;
+mod settle;
+mod sink;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use super::registry::Backend;
-use super::{Error, Kind};
 
 /// The line of the registry.
 pub static BACKEND: Backend = Backend {
@@ -10,8 +30,9 @@ pub static BACKEND: Backend = Backend {
     form: "file:PATH",
     has_query: false,
     creates: true,
-    understand: |base, _| Ok((base.to_owned(), base.to_owned())),
-    source: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
-    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Other, "")) }),
-    describe: Vec::new,
+    strip: source::strip,
+    understand: address::understand,
+    source: |address, context| Box::pin(source::open(address, context)),
+    sink: |address, context| Box::pin(sink::open(address, context)),
+    describe: || vec![capabilities::FILE, capabilities::PIPE],
 };

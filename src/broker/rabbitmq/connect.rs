@@ -38,6 +38,8 @@ pub struct Link {
     pub channel_max: u16,
     /// What was logged in with, for the management API.
     pub credentials: Credentials,
+    /// What comes over the wire.
+    pub heard: Heard,
 }
 
 impl Link {
@@ -78,7 +80,14 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
     let connection = match opened {
         Ok(connection) => connection,
         Err(e) if e.kind() == Kind::NotFound => {
-            return Err(super::management::suggest_vhost(address, &parts, &credentials, e).await);
+            return Err(super::management::suggest_vhost(
+                address,
+                &parts,
+                &credentials,
+                &heard.server().unwrap_or_default(),
+                e,
+            )
+            .await);
         }
         Err(e) => return Err(e),
     };
@@ -86,7 +95,17 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
     let (frame_max, channel_max) = (connection.configuration().frame_max(), connection.configuration().channel_max());
     let Parts { vhost, queue, .. } = parts;
     let server = heard.server().unwrap_or_default();
-    Ok(Link { connection, server, user: credentials.user.clone(), vhost, queue, frame_max, channel_max, credentials })
+    Ok(Link {
+        connection,
+        server,
+        user: credentials.user.clone(),
+        vhost,
+        queue,
+        frame_max,
+        channel_max,
+        credentials,
+        heard,
+    })
 }
 
 async fn open(

@@ -10,7 +10,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::address::{self, Parts, encode};
-use super::connect::Link;
+use super::connect::{Link, Server};
 use super::credentials::Credentials;
 use super::queue_info::QueueInfo;
 use super::tls;
@@ -43,7 +43,7 @@ impl Management {
     /// The API that the address names or that stands where it usually does. `None`, after a notice, where there is none.
     pub async fn open(address: &Address, ctx: &Context, link: &Link) -> Option<Management> {
         let parts = address::parts(address).ok()?;
-        match reach(address, &parts, &link.credentials, link.server.version, ctx.timeout).await {
+        match reach(address, &parts, &link.credentials, &link.server, ctx.timeout).await {
             Ok(api) => api,
             Err(e) => {
                 let hint = "name it with -X management=URL, or leave it out with -X management=none";
@@ -210,7 +210,7 @@ async fn reach(
     address: &Address,
     parts: &Parts,
     credentials: &Credentials,
-    version: (u64, u64, u64),
+    server: &Server,
     timeout: Duration,
 ) -> Result<Option<Management>> {
     let given = address.option("management");
@@ -236,11 +236,15 @@ async fn reach(
         base: base.clone(),
         login: Secret::new(format!("Basic {login}")),
         vhost: parts.vhost.clone(),
-        version,
+        version: server.version,
     };
     let probe = Management(Arc::new(inner(build(first)?)));
-    if probe.get("/api/whoami".into()).await?.is_none() {
+    let Some(overview) = probe.get("/api/overview?columns=cluster_name,rabbitmq_version".into()).await? else {
         return Err(Error::new(Kind::NotFound, format!("what answers at {base} is not a management API")));
+    };
+    // A guess can meet the API of another server on the same host, whose limits would be believed.
+    if overview["cluster_name"].as_str() != Some(&server.cluster) {
+        return Err(Error::new(Kind::NotFound, format!("the management API at {base} is of another server")));
     }
     Ok(Some(Management(Arc::new(inner(build(timeout)?)))))
 }
@@ -289,9 +293,15 @@ fn https(address: &Address) -> Result<TlsConfig> {
 }
 
 /// Adds the vhosts there are to an error about one that is not, where they can be listed at once.
-pub async fn suggest_vhost(address: &Address, parts: &Parts, credentials: &Credentials, e: Error) -> Error {
+pub async fn suggest_vhost(
+    address: &Address,
+    parts: &Parts,
+    credentials: &Credentials,
+    server: &Server,
+    e: Error,
+) -> Error {
     let read_as = super::connect::read_as(parts);
-    let Ok(Some(api)) = reach(address, parts, credentials, (0, 0, 0), GUESS).await else { return e };
+    let Ok(Some(api)) = reach(address, parts, credentials, server, GUESS).await else { return e };
     let Ok(there) = api.vhosts().await else { return e };
     match nearest(&parts.vhost, there.iter().map(String::as_str)) {
         Some(close) => e.hint(format!("did you mean vhost {close:?}? {read_as}")),

@@ -4,9 +4,15 @@ pub mod address;
 pub mod codec;
 pub mod connect;
 pub mod credentials;
+mod culprit;
 pub mod error;
+pub mod fit;
+mod letter;
 pub mod management;
+mod pump;
 pub mod queue_info;
+mod returns;
+pub mod sink;
 pub mod strip;
 mod tls;
 pub mod topology;
@@ -22,8 +28,9 @@ pub static BACKEND: Backend = Backend {
     form: address::FORM,
     has_query: true,
     creates: false,
+    strip: strip::strip,
     understand: address::understand,
     source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
-    sink: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be sent to yet")) }),
+    sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     describe: Vec::new,
 };

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd as AsHandle, AsRawFd as AsRawHandle};
 #[cfg(windows)]
 use std::os::windows::io::{AsRawSocket as AsRawHandle, AsSocket as AsHandle};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -29,9 +30,12 @@ pub type Socket = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 /// The first frame is a few hundred bytes; more than this is not the first frame of an AMQP server.
 const LONGEST: usize = 64 * 1024;
 
-/// What the server said first.
+/// What the server said first, and how many messages it has returned since.
 #[derive(Clone, Debug, Default)]
-pub struct Heard(Arc<Mutex<Vec<u8>>>);
+pub struct Heard {
+    start: Arc<Mutex<Vec<u8>>>,
+    returns: Arc<AtomicU64>,
+}
 
 /// Who the server says it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,11 +44,13 @@ pub struct Server {
     pub product: String,
     /// Major, minor, patch; zeros where it does not say.
     pub version: (u64, u64, u64),
+    /// The name of its cluster.
+    pub cluster: String,
 }
 
 impl Heard {
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.start.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True when enough was heard; until then more may come.
@@ -73,7 +79,12 @@ impl Heard {
             Some(AMQPValue::LongString(s)) => s.to_string(),
             _ => String::new(),
         };
-        Some(Server { product: text("product"), version: version(&text("version")) })
+        Some(Server { product: text("product"), version: version(&text("version")), cluster: text("cluster_name") })
+    }
+
+    /// How many messages the server has returned, counted before the client library sees what comes behind them.
+    pub fn returns(&self) -> u64 {
+        self.returns.load(Ordering::Acquire)
     }
 }
 
@@ -84,26 +95,78 @@ fn version(text: &str) -> (u64, u64, u64) {
     (next(), next(), next())
 }
 
-/// A socket whose first frame is listened to.
+/// Finds `basic.return` in a stream of frames, however it is cut.
+#[derive(Default)]
+struct Frames {
+    /// Type, channel, size, and of a method its class and number.
+    head: [u8; 11],
+    have: usize,
+    skip: usize,
+}
+
+impl Frames {
+    /// How many messages are returned in these bytes.
+    fn returns(&mut self, mut bytes: &[u8]) -> u64 {
+        let mut found = 0;
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let n = self.skip.min(bytes.len());
+                self.skip -= n;
+                bytes = &bytes[n..];
+                continue;
+            }
+            let want = if self.have >= 7 { 11 } else { 7 };
+            let n = (want - self.have).min(bytes.len());
+            self.head[self.have..self.have + n].copy_from_slice(&bytes[..n]);
+            self.have += n;
+            bytes = &bytes[n..];
+            if self.have < 7 {
+                continue;
+            }
+            let [kind, _, _, a, b, c, d, method @ ..] = self.head;
+            let size = u32::from_be_bytes([a, b, c, d]) as usize;
+            let is_method = kind == 1 && size >= 4;
+            if is_method && self.have < 11 {
+                continue;
+            }
+            found += u64::from(is_method && method == [0, 60, 0, 50]);
+            self.skip = size + 1 - (self.have - 7);
+            self.have = 0;
+        }
+        found
+    }
+}
+
+/// A socket that is listened to.
 pub struct Overheard {
     inner: Socket,
-    heard: Option<Heard>,
+    heard: Heard,
+    listening: bool,
+    frames: Frames,
 }
 
 impl Overheard {
-    /// Listens until the first frame is complete.
+    /// Notes in `heard` what comes.
     pub fn new(inner: Socket, heard: Heard) -> Self {
-        Overheard { inner, heard: Some(heard) }
+        Overheard { inner, heard, listening: true, frames: Frames::default() }
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        if self.listening {
+            self.listening = !self.heard.listen(bytes);
+        }
+        let returns = self.frames.returns(bytes);
+        if returns > 0 {
+            self.heard.returns.fetch_add(returns, Ordering::AcqRel);
+        }
     }
 }
 
 impl AsyncRead for Overheard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if let (Some(heard), Poll::Ready(Ok(n))) = (&self.heard, &polled)
-            && heard.listen(&buf[..*n])
-        {
-            self.heard = None;
+        if let Poll::Ready(Ok(n)) = &polled {
+            self.note(&buf[..*n]);
         }
         polled
     }
@@ -113,13 +176,15 @@ impl AsyncRead for Overheard {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.heard.is_none() {
-            return Pin::new(&mut self.inner).poll_read_vectored(cx, bufs);
+        let polled = Pin::new(&mut self.inner).poll_read_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut left)) = polled {
+            for buf in bufs.iter() {
+                let n = left.min(buf.len());
+                self.note(&buf[..n]);
+                left -= n;
+            }
         }
-        match bufs.iter_mut().find(|b| !b.is_empty()) {
-            Some(buf) => self.poll_read(cx, buf),
-            None => self.poll_read(cx, &mut []),
-        }
+        polled
     }
 }
 
@@ -204,6 +269,28 @@ mod tests {
             assert_eq!(heard.listen(&[*byte]), at + 1 == frame.len(), "byte {at}");
         }
         assert_eq!(heard.server(), None);
+    }
+
+    #[test]
+    fn returns_are_counted_however_the_stream_is_cut() {
+        let frame = |kind: u8, payload: &[u8]| {
+            let size = u32::try_from(payload.len()).unwrap().to_be_bytes();
+            [&[kind, 0, 1][..], &size, payload, &[0xCE]].concat()
+        };
+        let stream = [
+            frame(1, &[0, 60, 0, 80, 1, 2, 3]),
+            frame(8, &[]),
+            frame(1, &[0, 60, 0, 50, 9, 9]),
+            frame(2, &[0, 60, 0, 50]),
+            frame(3, &[0, 60, 0, 50, 1, 1, 1]),
+            frame(1, &[0, 60, 0, 50]),
+        ]
+        .concat();
+        for size in 1..stream.len() {
+            let mut frames = Frames::default();
+            let found: u64 = stream.chunks(size).map(|c| frames.returns(c)).sum();
+            assert_eq!(found, 2, "pieces of {size}");
+        }
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! `file:PATH[.zst]` and `-`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::broker::address::Options;
+use crate::broker::{Address, Error, Kind, Result};
+
+/// Shown and canonical spelling.
+pub(super) fn understand(base: &str, _: &Options) -> Result<(String, String)> {
+    if base == "-" {
+        return Ok((base.to_owned(), base.to_owned()));
+    }
+    let path = base.strip_prefix("file:").unwrap_or(base);
+    if path.is_empty() {
+        return Err(Error::new(Kind::Usage, "file: without a path")
+            .hint("archives are written file:PATH, or - for standard input or output"));
+    }
+    Ok((base.to_owned(), format!("file:{}", canonical(Path::new(path)).display())))
+}
+
+/// The path of an address; `None` for `-`.
+pub(super) fn path_of(address: &Address) -> Option<PathBuf> {
+    let typed = address.typed.expose();
+    (typed != "-").then(|| PathBuf::from(typed.strip_prefix("file:").unwrap_or(typed)))
+}
+
+/// Absolute and through all symbolic links, as far as it exists: the lock and the side log must sit beside the file
+/// itself, however it was spelled.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match (fs::canonicalize(parent), path.file_name()) {
+            (Ok(parent), Some(name)) => parent.join(name),
+            _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        }
+    })
+}
+
+/// `PATH.suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Whether the name says that it is compressed.
+pub(super) fn is_zst(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zst"))
+}

@@ -1,0 +1,100 @@
+//! An archive to write to.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+
+use super::address::path_of;
+use super::store::{self, StdoutStore, Store};
+use super::writer::{self, Job};
+use super::{capabilities, error};
+use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Result, Sink, SinkCapabilities};
+use crate::message::{Target, archive};
+
+/// Batches that may wait for the writing thread.
+const WAITING: usize = 8;
+
+/// Opens `file:PATH` or `-`. A file that is not there is created by the first batch, or by closing.
+pub(super) async fn open(address: &Address, _: &Context) -> Result<Box<dyn Sink>> {
+    address.only_options(&[])?;
+    let store: Box<dyn Store> = match path_of(address) {
+        None => Box::new(StdoutStore),
+        Some(path) => error::blocking(move || store::open(&path)).await?,
+    };
+    Ok(Box::new(FileSink::start(address.shown.clone(), store)?))
+}
+
+pub(super) struct FileSink {
+    shown: String,
+    /// Before `jobs`, since fields are dropped in order: a sink that is dropped without being closed must be known as such
+    /// when the writing thread runs out of jobs.
+    ended: oneshot::Receiver<Result<()>>,
+    jobs: Option<mpsc::Sender<Job>>,
+}
+
+impl FileSink {
+    pub(super) fn start(shown: String, store: Box<dyn Store>) -> Result<FileSink> {
+        let (jobs, queue) = mpsc::channel(WAITING);
+        let (end, ended) = oneshot::channel();
+        // Not a task of the runtime: a pipe that nobody reads must not hold up the exit.
+        std::thread::Builder::new()
+            .name("archive writer".into())
+            .spawn(move || writer::run(queue, store, end))
+            .map_err(|e| Error::new(Kind::Other, "cannot start a thread to write the archive").because(e))?;
+        Ok(FileSink { shown, jobs: Some(jobs), ended })
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn capabilities(&self) -> &SinkCapabilities {
+        &capabilities::SINK
+    }
+
+    async fn check(&self, target: Option<&Target>) -> Result<()> {
+        match target {
+            None => Ok(()),
+            Some(target) => Err(Error::new(
+                Kind::Unsupported,
+                format!("{} is an archive and cannot deliver to {target}", self.shown),
+            )),
+        }
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn fit(&self) -> Fit {
+        Arc::new(|outgoing| archive::check(&outgoing.message).map(|()| Vec::new()))
+    }
+
+    async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms {
+        let count = batch.len();
+        let (answer, answered) = oneshot::channel();
+        let sent = match &self.jobs {
+            Some(jobs) => jobs.send(Job { batch, answer }).await.is_ok(),
+            None => false,
+        };
+        let shown = self.shown.clone();
+        async move {
+            if let (true, Ok(results)) = (sent, answered.await) {
+                return results;
+            }
+            let e = Error::new(Kind::Indeterminate, format!("the thread that writes {shown} ended early"));
+            (0..count).map(|_| Err(e.again())).collect()
+        }
+        .boxed()
+    }
+
+    async fn close(mut self: Box<Self>) -> Result<()> {
+        self.jobs = None;
+        (&mut self.ended).await.unwrap_or_else(|e| Err(error::died(e)))
+    }
+}

@@ -1,0 +1,251 @@
+//! Where lines are written to: a file that is never left with half a batch, or a stream.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::address::is_zst;
+use super::blocks::{Blocks, Broken, LONGEST};
+use super::compact::decoded;
+use super::error;
+use super::lock::{Lock, private};
+use super::removed::{recover, sync_directory};
+use crate::broker::{Error, Kind, Result};
+use crate::message::archive;
+
+/// A place for whole lines.
+pub(super) trait Store: Send {
+    /// Appends all of it, or nothing.
+    fn append(&mut self, lines: &[u8]) -> Result<()>;
+    /// Makes durable what was appended.
+    fn sync(&mut self) -> Result<()>;
+}
+
+/// A regular file under its lock.
+pub(super) struct FileStore {
+    path: PathBuf,
+    file: Option<File>,
+    length: u64,
+    zst: bool,
+    /// The last line that is there lacks its line break.
+    open_line: bool,
+    broken: bool,
+    _lock: Lock,
+}
+
+impl FileStore {
+    /// Locks, looks at what is there, creates nothing.
+    pub(super) fn open(path: PathBuf) -> Result<FileStore> {
+        let lock = Lock::acquire(&path)?;
+        recover(&path)?;
+        let mut store =
+            FileStore { zst: is_zst(&path), path, file: None, length: 0, open_line: false, broken: false, _lock: lock };
+        if store.path.exists() {
+            let failed = |e| error::io("write", &store.path, e);
+            let file = OpenOptions::new().read(true).append(true).open(&store.path).map_err(failed)?;
+            store.length = file.metadata().map_err(failed)?.len();
+            store.open_line = if store.zst {
+                last_line_of_zst(&file, &store.path, store.length)?
+            } else {
+                last_line(&file, &store.path, store.length)?
+            };
+            store.file = Some(file);
+        }
+        Ok(store)
+    }
+
+    fn file(&mut self) -> Result<&mut File> {
+        let FileStore { file, path, .. } = self;
+        if let Some(file) = file {
+            return Ok(file);
+        }
+        let created = private(OpenOptions::new().read(true).append(true).create_new(true))
+            .open(&*path)
+            .and_then(|file| sync_directory(path).map(|()| file))
+            .map_err(|e| error::io("create", path, e))?;
+        Ok(file.insert(created))
+    }
+}
+
+impl Store for FileStore {
+    fn append(&mut self, lines: &[u8]) -> Result<()> {
+        if self.broken {
+            let text = format!("{} failed earlier and is no longer written", self.path.display());
+            return Err(Error::new(Kind::Io, text));
+        }
+        let length = self.length;
+        let prefix: &[u8] = if self.open_line && !lines.is_empty() { b"\n" } else { b"" };
+        let packed;
+        let parts = if self.zst && !lines.is_empty() {
+            packed = pack(&[prefix, lines].concat()).map_err(|e| error::io("compress for", &self.path, e))?;
+            [packed.as_slice(), b""]
+        } else {
+            [prefix, lines]
+        };
+        let file = self.file()?;
+        if let Err(e) = parts.iter().try_for_each(|part| file.write_all(part)) {
+            // Half a line would make an archive that cannot be read.
+            self.broken = file.set_len(length).is_err();
+            return Err(error::io("write", &self.path, e));
+        }
+        self.length += parts.iter().map(|p| p.len() as u64).sum::<u64>();
+        self.open_line &= lines.is_empty();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(|e| {
+            // After a failed sync the kernel may forget what it could not write: asking again proves nothing.
+            self.broken = true;
+            let text =
+                format!("cannot make {} durable: whether the last lines are in it is not known", self.path.display());
+            Error::new(Kind::Indeterminate, text).because(e)
+        })
+    }
+}
+
+fn pack(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    packer.include_checksum(true)?;
+    packer.compress(lines)
+}
+
+/// Whether the last line lacks its line break though it is whole. A torn one is refused, and so is a file that is no
+/// archive at all.
+fn last_line(mut file: &File, path: &Path, length: u64) -> Result<bool> {
+    const STEP: u64 = 1 << 16;
+    let failed = |e| error::io("read", path, e);
+    let mut tail: Vec<u8> = Vec::new();
+    let mut start = length;
+    while start > 0 && tail.len() <= LONGEST {
+        let from = start.saturating_sub(STEP);
+        let mut part = vec![0; usize::try_from(start - from).unwrap_or(0)];
+        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut part)).map_err(failed)?;
+        part.append(&mut tail);
+        tail = part;
+        start = from;
+        let text = tail.trim_ascii_end().len();
+        if let Some(end) = memchr::memrchr(b'\n', &tail[..text]) {
+            start += end as u64 + 1;
+            tail.drain(..=end);
+            break;
+        }
+    }
+    whole(&tail).map_err(|(torn, why)| {
+        let error = refuse(path, torn, &why);
+        if !torn {
+            return error;
+        }
+        error.hint(format!("an earlier writer did not finish it: `truncate -s {start} {}` cuts it off", path.display()))
+    })
+}
+
+/// The same, for which all of it has to be uncompressed.
+fn last_line_of_zst(file: &File, path: &Path, length: u64) -> Result<bool> {
+    let mend = |(torn, why): (bool, String)| {
+        let shown = path.display();
+        refuse(path, torn, &why)
+            .hint(format!("`dlq copy --skip-bad-lines file:{shown} file:NEW.zst` saves what is whole"))
+    };
+    let mut blocks = Blocks::new(decoded(file.take(length), path)?);
+    let mut last = Vec::new();
+    loop {
+        match blocks.next() {
+            Ok(None) => return whole(&last).map_err(mend),
+            Ok(Some(block)) => {
+                if let Some(line) = block.lines().filter(|l| !l.is_blank()).last() {
+                    last = line.whole.to_vec();
+                }
+            }
+            Err(Broken::TooLong(_)) => {}
+            Err(Broken::Io(_, e)) => return Err(mend((true, e.to_string()))),
+        }
+    }
+}
+
+/// Whether a line break has to be added; or whether the line is torn, and what is wrong with it.
+fn whole(last: &[u8]) -> std::result::Result<bool, (bool, String)> {
+    let open = !last.ends_with(b"\n") && !last.is_empty();
+    let text = last.trim_ascii_end();
+    if text.is_empty() {
+        return Ok(open);
+    }
+    archive::parse(text).map(|_| open).map_err(|e| (open, e.to_string()))
+}
+
+fn refuse(path: &Path, torn: bool, why: &str) -> Error {
+    let what = if torn { "is torn" } else { "is not one of an archive" };
+    let text = format!("the last line of {} {what}, and nothing is appended behind it: {why}", path.display());
+    Error::new(Kind::Corrupt, text).during("opening the archive")
+}
+
+/// A device, a named pipe: nothing to lock, to truncate or to look at.
+pub(super) struct StreamStore {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+}
+
+impl Store for StreamStore {
+    fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.file.write_all(lines).map_err(|e| error::io("write", &self.path, e))
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard output.
+pub(super) struct StdoutStore;
+
+impl Store for StdoutStore {
+    fn append(&mut self, lines: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(lines).and_then(|()| out.flush()).map_err(|e| match e.kind() {
+            io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedPipe, "standard output was closed by its reader"),
+            _ => error::io("write", Path::new("standard output"), e),
+        })
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsFd as _;
+            // Redirected into a file it can be made durable; a pipe has done its part when it took the bytes.
+            let synced = io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .map(File::from)
+                .and_then(|file| if file.metadata()?.is_file() { file.sync_data() } else { Ok(()) });
+            synced.map_err(|e| Error::new(Kind::Indeterminate, "cannot make standard output durable").because(e))?;
+        }
+        Ok(())
+    }
+}
+
+/// The store of a path that is there or can be.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
+    match fs::metadata(path) {
+        Ok(about) if about.is_dir() => {
+            let text = format!("{} is a directory, and an archive is a file", path.display());
+            Err(Error::new(Kind::Usage, text).hint(format!("name a file in it: file:{}/dead.ndjson", path.display())))
+        }
+        Ok(about) if !about.is_file() => {
+            let file = OpenOptions::new().write(true).open(path).map_err(|e| error::io("write", path, e))?;
+            Ok(Box::new(StreamStore { path: path.to_owned(), file }))
+        }
+        Ok(_) => Ok(Box::new(FileStore::open(super::address::canonical(path))?)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !parent.is_dir() {
+                let text = format!("there is no directory {} to write an archive to", parent.display());
+                return Err(
+                    Error::new(Kind::NotFound, text).hint("create it first: nothing but the archive itself is created")
+                );
+            }
+            Ok(Box::new(FileStore::open(super::address::canonical(path))?))
+        }
+        Err(e) => Err(error::io("open", path, e)),
+    }
+}

@@ -1,0 +1,164 @@
+use super::super::sink::FileSink;
+use super::super::store::Store;
+use super::*;
+use crate::broker::{Kind, error};
+use crate::message::{Origin, Value};
+
+#[tokio::test]
+async fn an_archive_is_created_by_the_first_batch_or_by_closing_but_not_by_naming_it() {
+    let place = Place::new("a");
+    let sink = place.sink().await;
+    sink.check(None).await.unwrap();
+    assert_eq!(sink.check(Some(&Origin::default())).await.unwrap_err().kind(), Kind::Unsupported);
+    assert!(!place.path().exists());
+    drop(sink);
+    // The lock goes with the thread.
+    let sink = loop {
+        if let Ok(sink) = place.try_sink().await {
+            break sink;
+        }
+    };
+    assert!(!place.path().exists());
+    sink.close().await.unwrap();
+    assert_eq!(place.payloads().await, [""; 0]);
+    assert_eq!(place.litter(), [""; 0]);
+
+    let nowhere = address(&place.directory.path().join("no/a"));
+    let e = (nowhere.backend.sink)(&nowhere, &context()).await.err().unwrap();
+    assert!(says(&e).starts_with("NotFound: there is no directory"), "{}", says(&e));
+    let directory = address(place.directory.path());
+    assert_eq!((directory.backend.sink)(&directory, &context()).await.err().unwrap().kind(), Kind::Usage);
+}
+
+#[tokio::test]
+async fn appends_behind_a_whole_line_and_refuses_a_torn_or_foreign_one() {
+    for long in ["b".to_owned(), "b".repeat(200_000)] {
+        let place = Place::new("a");
+        let whole = [line("1", "a"), line("2", &long)].concat();
+        fs::write(place.path(), &whole[..whole.len() - 1]).unwrap();
+        place.fill(["c".to_owned()]).await;
+        assert_eq!(place.payloads().await, ["a", &long, "c"]);
+
+        let torn = whole.len() - 3;
+        fs::write(place.path(), &whole[..torn]).unwrap();
+        let e = place.try_sink().await.err().unwrap();
+        let cut = line("1", "a").len();
+        assert!(says(&e).contains("is torn"), "{}", says(&e));
+        assert!(says(&e).contains(&format!("truncate -s {cut} ")), "{}", says(&e));
+        assert_eq!(fs::read(place.path()).unwrap(), &whole[..torn]);
+        assert_eq!(place.litter(), [""; 0]);
+    }
+    let notes = Place::new("notes.txt");
+    fs::write(notes.path(), "call the vendor\n\n").unwrap();
+    let e = notes.try_sink().await.err().unwrap();
+    assert!(says(&e).contains("is not one of an archive"), "{}", says(&e));
+}
+
+#[tokio::test]
+async fn keeps_what_the_message_was_and_gives_each_line_an_id() {
+    let place = Place::new("a");
+    let mut batch = outgoing(numbers(0..3));
+    batch[1].message.headers.push("n", Value::I8(1));
+    batch[1].message.origin = Some(Origin { queue: Some("orders".into()), ..Origin::default() });
+    let sent: Vec<DeadLetter> = batch.iter().map(|o| o.message.clone()).collect();
+    let mut sink = place.sink().await;
+    let receipts = sink.publish(batch).await.await;
+    sink.close().await.unwrap();
+    let ids: std::collections::HashSet<_> = receipts.into_iter().map(|r| r.unwrap().id.unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    let source = place.source().await;
+    let mut scan = source.scan(look()).await.unwrap();
+    for (mut sent, found) in sent.into_iter().zip(drain(&mut *scan).await.unwrap()) {
+        sent.identity = found.message.identity;
+        assert_eq!(sent, found.message);
+    }
+    scan.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_no_line_can_hold_fails_alone() {
+    let place = Place::new("a");
+    let mut batch = outgoing(numbers(0..3));
+    let deep = (0..archive::MAX_DEPTH).fold(Value::Null, |v, _| Value::Array(vec![v]));
+    batch[1].message.headers.push("deep", deep);
+    let mut sink = place.sink().await;
+    assert_eq!(sink.fit()(&mut batch[1]).unwrap_err().kind(), Kind::Rejected);
+    assert_eq!(sink.fit()(&mut batch[0]).unwrap(), [""; 0]);
+    let results = sink.publish(batch).await.await;
+    assert_eq!(results[1].as_ref().unwrap_err().kind(), Kind::Rejected);
+    assert!(results[0].is_ok() && results[2].is_ok());
+    sink.close().await.unwrap();
+    assert_eq!(place.payloads().await, ["0", "2"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_fails_every_message_of_the_batch() {
+    let full = address(Path::new("/dev/full"));
+    let mut sink = (full.backend.sink)(&full, &context()).await.unwrap();
+    let results = sink.publish(outgoing(numbers(0..3))).await.await;
+    assert_eq!(results.len(), 3);
+    for r in results {
+        let e = r.unwrap_err();
+        assert_eq!(e.kind(), Kind::Io);
+        assert!(e.get_hint().unwrap().contains("make room"), "{}", says(&e));
+    }
+    sink.close().await.unwrap();
+}
+
+impl Store for Faulty {
+    fn append(&mut self, lines: &[u8]) -> error::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.log.lock().unwrap().push("append");
+        if self.fail_append { Err(Error::new(Kind::Io, "no")) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> error::Result<()> {
+        if self.slow {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.log.lock().unwrap().push("sync");
+        if self.fail_sync { Err(Error::new(Kind::Indeterminate, "who knows")) } else { Ok(()) }
+    }
+}
+
+async fn through(store: &Faulty) -> Vec<Result<Receipt>> {
+    let mut sink = FileSink::start("x".into(), Box::new(store.clone())).unwrap();
+    let results = sink.publish(outgoing(numbers(0..2))).await.await;
+    let _ = Box::new(sink).close().await;
+    results
+}
+
+#[tokio::test]
+async fn nothing_is_confirmed_before_it_is_synced() {
+    let good = Faulty::default();
+    assert!(through(&good).await.iter().all(Result::is_ok));
+    assert_eq!(good.log.lock().unwrap()[..2], ["append", "sync"]);
+    for (store, kind) in [
+        (Faulty { fail_append: true, ..Faulty::default() }, Kind::Io),
+        (Faulty { fail_sync: true, ..Faulty::default() }, Kind::Indeterminate),
+    ] {
+        let results = through(&store).await;
+        assert_eq!(results.len(), 2);
+        assert!(results.iter().all(|r| r.as_ref().unwrap_err().kind() == kind), "{results:?}");
+    }
+}
+
+#[tokio::test]
+async fn batches_that_wait_share_a_sync_and_make_progress_unpolled() {
+    let store = Faulty { slow: true, ..Faulty::default() };
+    let mut sink = FileSink::start("x".into(), Box::new(store.clone())).unwrap();
+    let mut confirms = Vec::new();
+    for n in 0..6 {
+        confirms.push(sink.publish(outgoing(numbers(n..n + 1))).await);
+    }
+    Box::new(sink).close().await.unwrap();
+    let log = store.log.lock().unwrap().clone();
+    assert_eq!(log.iter().filter(|l| **l == "append").count(), 6);
+    assert!(log.iter().filter(|l| **l == "sync").count() < 6, "{log:?}");
+    for confirm in confirms {
+        assert!(confirm.await[0].is_ok());
+    }
+}

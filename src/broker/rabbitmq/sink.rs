@@ -1,0 +1,199 @@
+//! Publishing: to a queue, to an exchange, or each message to its own target.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use lapin::ExchangeKind;
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::connect::{self, Link};
+use super::fit::{self, Limits};
+use super::letter::{Letter, Place};
+use super::management::Management;
+use super::pump::{CHUNK, Job, Pump};
+use super::{address, error, topology};
+use crate::broker::{
+    Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities, nearest,
+};
+use crate::message::Target;
+
+/// An open publisher, on a connection of its own: a server that is short of memory stops reading from publishers, and an
+/// acknowledgement must not wait behind that.
+pub struct RabbitSink {
+    shown: String,
+    capabilities: SinkCapabilities,
+    place: Place,
+    link: Arc<Link>,
+    api: Option<Management>,
+    limits: Limits,
+    jobs: mpsc::Sender<Job>,
+    pump: JoinHandle<Result<()>>,
+}
+
+/// Opens the place an address names: its queue, or its `exchange` with its `routing-key`.
+///
+/// # Errors
+/// As [`connect::connect`].
+pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
+    let parts = address::parts(address)?;
+    let exchange = address.option("exchange").unwrap_or_default().to_owned();
+    let key = match address.option("routing-key") {
+        Some(key) => Some(key.to_owned()),
+        None => Some(parts.queue).filter(|q| !q.is_empty()),
+    };
+    Ok(Box::new(start(address, ctx, Place { exchange, key }).await?))
+}
+
+/// Opens a sink on the server of a queue, for messages that carry their own target.
+///
+/// # Errors
+/// As [`connect::connect`].
+pub async fn home(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
+    let place = Place { exchange: String::new(), key: Some(address::parts(address)?.queue) };
+    let mut sink = start(address, ctx, place).await?;
+    sink.capabilities.kind = "server";
+    Ok(Box::new(sink))
+}
+
+async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitSink> {
+    let link = Arc::new(connect::connect(address, ctx, "publishing").await?);
+    let api = Management::open(address, ctx, &link).await;
+    let most = address.option("max-message-size").and_then(|v| v.parse().ok());
+    let limits = Limits {
+        body: Arc::new(AtomicU64::new(most.unwrap_or(fit::MOST))),
+        frame: link.frame_max,
+        user: link.user.clone(),
+    };
+    let (jobs, queue) = mpsc::channel(2);
+    let pump = tokio::spawn(Pump::run(link.clone(), limits.clone(), queue));
+    let capabilities = SinkCapabilities {
+        kind: if place.exchange.is_empty() { "queue" } else { "exchange" },
+        transaction_domain: None,
+        max_message: most,
+        batch: CHUNK,
+        window: 8 * CHUNK,
+        proves_routing: true,
+        private: false,
+    };
+    Ok(RabbitSink { shown: address.shown.clone(), capabilities, place, link, api, limits, jobs, pump })
+}
+
+impl RabbitSink {
+    async fn check_place(&self, place: &Place) -> Result<()> {
+        if !place.exchange.is_empty() {
+            return match exchange_exists(&self.link, &place.exchange).await {
+                Err(e) if e.kind() == Kind::NotFound => Err(self.suggest(e, true, &place.exchange).await),
+                Err(e) if e.kind() != Kind::Denied => Err(e),
+                // Whether we may publish is told by the publish; the permission to look is another.
+                _ => Ok(()),
+            };
+        }
+        let queue = place.key.as_deref().unwrap_or_default();
+        match queue_exists(&self.link, queue).await {
+            Err(e) if e.kind() == Kind::NotFound => Err(self.suggest(e, false, queue).await),
+            // A queue of another connection's own is there, and can be sent to.
+            Err(e) if e.kind() != Kind::Denied && e.kind() != Kind::Held => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    async fn suggest(&self, e: Error, exchange: bool, name: &str) -> Error {
+        let Some(api) = &self.api else { return e };
+        let there = if exchange { api.exchange_names().await } else { api.queue_names().await };
+        match nearest(name, there.unwrap_or_default().iter().map(String::as_str)) {
+            Some(close) => e.hint(format!("did you mean {close:?}?")),
+            None => e,
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for RabbitSink {
+    fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn capabilities(&self) -> &SinkCapabilities {
+        &self.capabilities
+    }
+
+    async fn check(&self, target: Option<&Target>) -> Result<()> {
+        match target {
+            Some(target) => self.check_place(&Place::of(target)?).await,
+            None => self.check_place(&self.place).await,
+        }
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        let Some(api) = &self.api else { return Ok(Vec::new()) };
+        let target = Target {
+            exchange: Some(self.place.exchange.as_str().into()),
+            routing_key: self.place.key.as_deref().map(Into::into),
+            ..Target::default()
+        };
+        topology::receivers(api, &target).await
+    }
+
+    fn fit(&self) -> Fit {
+        let limits = self.limits.clone();
+        Arc::new(move |o: &mut Outgoing| fit::fit(&limits, o))
+    }
+
+    async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms {
+        let count = batch.len();
+        let letters = batch.iter().map(|o| Letter::new(0, 0, o, &self.place)).collect();
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Job { letters, reply }).await.is_err() {
+            let gone = || Error::new(Kind::Unreachable, "publishing has ended before this message was sent");
+            return Box::pin(async move { (0..count).map(|_| Err(gone())).collect() });
+        }
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                let cut =
+                    || Error::new(Kind::Indeterminate, "publishing was cut short: it may or may not have been sent");
+                (0..count).map(|_| -> Result<Receipt> { Err(cut()) }).collect()
+            })
+        })
+    }
+
+    async fn close(self: Box<Self>) -> Result<()> {
+        let RabbitSink { jobs, pump, .. } = *self;
+        drop(jobs);
+        pump.await.map_err(|e| Error::new(Kind::Indeterminate, "publishing was cut short").because(e))?
+    }
+}
+
+fn name(s: &str) -> Result<ShortString> {
+    ShortString::try_new(s).map_err(|_| Error::new(Kind::Usage, "names on RabbitMQ have 255 bytes at most"))
+}
+
+/// Passes where the exchange is there. On a channel of its own, which the server closes where it is not.
+pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
+    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let channel = link.channel().await?;
+    let found = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default()).await;
+    finish(channel, found.map_err(|e| error::map(&e, "looking for the exchange"))).await
+}
+
+/// Passes where the queue is there.
+pub async fn queue_exists(link: &Link, queue: &str) -> Result<()> {
+    if queue.is_empty() {
+        // Declared passively, an empty name is the queue declared last.
+        return Err(Error::new(Kind::Usage, "no queue is named"));
+    }
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let channel = link.channel().await?;
+    let found = channel.queue_declare(name(queue)?, options, FieldTable::default()).await;
+    finish(channel, found.map(drop).map_err(|e| error::map(&e, "looking for the queue"))).await
+}
+
+async fn finish(channel: lapin::Channel, found: Result<()>) -> Result<()> {
+    if found.is_ok() {
+        channel.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing a channel"))?;
+    }
+    found
+}

@@ -1,0 +1,491 @@
+//! The body: one pass that decides whether the payload is strict JSON and builds what is wanted of it.
+//!
+//! jaq's own parser takes more than JSON (comments, NaN) and recurses without limit, so a second, strict pass would have to
+//! come before it. One strict pass is faster than either, and its strings are slices of the payload.
+
+use bytes::Bytes;
+use jaq_core::ValT;
+use jaq_json::{Map, Num, Rc, Val};
+
+/// Deeper nesting than this is not read as JSON.
+pub const MAX_DEPTH: usize = 512;
+
+/// Longer integers keep their digits but count as decimals: making a big integer takes quadratic time.
+const MAX_INT_DIGITS: usize = 1000;
+
+/// The parts of a body a program looks at. What is not wanted is checked but not built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// All of it.
+    #[default]
+    All,
+    /// If it is an object, only these keys of it.
+    Keys(Vec<(Box<[u8]>, Want)>),
+}
+
+impl Want {
+    /// Nothing of it.
+    pub const NONE: Want = Want::Keys(Vec::new());
+
+    /// Adds what lies at `path`.
+    pub fn add<'a>(&mut self, mut path: impl Iterator<Item = &'a str>) {
+        let Want::Keys(keys) = self else { return };
+        let Some(step) = path.next() else {
+            *self = Want::All;
+            return;
+        };
+        let at = keys.iter().position(|(k, _)| **k == *step.as_bytes()).unwrap_or_else(|| {
+            keys.push((step.as_bytes().into(), Want::NONE));
+            keys.len() - 1
+        });
+        keys[at].1.add(path);
+    }
+
+    fn key(&self, key: &[u8]) -> Option<&Want> {
+        match self {
+            Want::All => Some(&Want::All),
+            Want::Keys(keys) => keys.iter().find(|(k, _)| **k == *key).map(|(_, w)| w),
+        }
+    }
+}
+
+/// Parsed if the payload is JSON, else text if it is UTF-8, else `{"base64": …}`.
+pub fn body(payload: &Bytes, want: &Want) -> Val {
+    if std::str::from_utf8(payload).is_err() {
+        return super::values::bytes(payload);
+    }
+    let mut p = Parser { all: payload, s: payload, i: 0 };
+    match p.document(want) {
+        Some(v) => v,
+        None => Val::utf8_str(payload.clone()),
+    }
+}
+
+/// Whether this is a number as JSON writes it.
+pub fn is_number(text: &[u8]) -> bool {
+    let all = Bytes::new();
+    let mut p = Parser { all: &all, s: text, i: 0 };
+    p.number().is_some() && p.i == text.len()
+}
+
+/// How deep brackets nest outside strings; `None` where a `#` outside strings makes that uncertain.
+pub fn nesting(s: &[u8]) -> Option<usize> {
+    let (mut depth, mut deepest, mut i) = (0usize, 0, 0);
+    while i < s.len() {
+        match s[i] {
+            b'[' | b'{' | b'(' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' | b')' => depth = depth.saturating_sub(1),
+            b'#' => return None,
+            b'"' => {
+                i += 1;
+                while i < s.len() && s[i] != b'"' {
+                    i += 1 + usize::from(s[i] == b'\\');
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    Some(deepest)
+}
+
+struct Parser<'a> {
+    all: &'a Bytes,
+    s: &'a [u8],
+    i: usize,
+}
+
+/// Where a string's bytes are: between two positions of the source, or unescaped.
+enum Text {
+    Plain(usize, usize),
+    Escaped(Vec<u8>),
+}
+
+impl Parser<'_> {
+    fn document(&mut self, want: &Want) -> Option<Val> {
+        self.space();
+        let v = self.value(0, Some(want))?;
+        self.space();
+        (self.i == self.s.len()).then_some(v)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.s.get(self.i).copied()
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.i += 1;
+        }
+    }
+
+    fn literal(&mut self, word: &[u8], v: Val) -> Option<Val> {
+        self.s[self.i..].starts_with(word).then(|| {
+            self.i += word.len();
+            v
+        })
+    }
+
+    /// `want: None` checks without building.
+    fn value(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+        match self.peek()? {
+            b'{' => self.object(depth + 1, want),
+            b'[' => self.array(depth + 1, want),
+            b'"' => {
+                let text = self.string(want.is_some())?;
+                Some(if want.is_some() { self.text(text) } else { Val::Null })
+            }
+            b't' => self.literal(b"true", Val::Bool(true)),
+            b'f' => self.literal(b"false", Val::Bool(false)),
+            b'n' => self.literal(b"null", Val::Null),
+            _ => {
+                let start = self.i;
+                let whole = self.number()?;
+                Some(if want.is_some() { self.to_number(start, whole) } else { Val::Null })
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let mut o = Map::default();
+        self.i += 1;
+        self.space();
+        if self.peek()? == b'}' {
+            self.i += 1;
+            return Some(Val::obj(o));
+        }
+        loop {
+            let key = self.string(want.is_some())?;
+            self.space();
+            if self.peek()? != b':' {
+                return None;
+            }
+            self.i += 1;
+            self.space();
+            let wanted = want.and_then(|w| match &key {
+                Text::Plain(from, to) => w.key(&self.s[*from..*to]),
+                Text::Escaped(b) => w.key(b),
+            });
+            let v = self.value(depth, wanted)?;
+            if wanted.is_some() {
+                o.insert(self.text(key), v);
+            }
+            self.space();
+            match self.peek()? {
+                b',' => self.i += 1,
+                b'}' => break,
+                _ => return None,
+            }
+            self.space();
+        }
+        self.i += 1;
+        Some(if want.is_some() { Val::obj(o) } else { Val::Null })
+    }
+
+    fn array(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        // What lies in an array is not told apart: all of it, or nothing.
+        let inner = want.map(|_| &Want::All);
+        let mut a = Vec::new();
+        self.i += 1;
+        self.space();
+        if self.peek()? == b']' {
+            self.i += 1;
+            return Some(Val::Arr(Rc::new(a)));
+        }
+        loop {
+            let v = self.value(depth, inner)?;
+            if inner.is_some() {
+                a.push(v);
+            }
+            self.space();
+            match self.peek()? {
+                b',' => self.i += 1,
+                b']' => break,
+                _ => return None,
+            }
+            self.space();
+        }
+        self.i += 1;
+        Some(if want.is_some() { Val::Arr(Rc::new(a)) } else { Val::Null })
+    }
+
+    fn text(&self, text: Text) -> Val {
+        match text {
+            Text::Plain(from, to) => Val::utf8_str(self.all.slice(from..to)),
+            Text::Escaped(b) => Val::utf8_str(b),
+        }
+    }
+
+    fn string(&mut self, build: bool) -> Option<Text> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        self.i += 1;
+        let start = self.i;
+        self.plain();
+        if self.peek()? == b'"' {
+            self.i += 1;
+            return Some(Text::Plain(start, self.i - 1));
+        }
+        let mut out = if build { self.s[start..self.i].to_vec() } else { vec![] };
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => {
+                    self.i += 1;
+                    let c = self.escape()?;
+                    if build {
+                        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+                // A control byte must be escaped.
+                _ => return None,
+            }
+            let from = self.i;
+            self.plain();
+            if build {
+                out.extend_from_slice(&self.s[from..self.i]);
+            }
+        }
+        self.i += 1;
+        Some(Text::Escaped(out))
+    }
+
+    fn plain(&mut self) {
+        while let Some(b) = self.peek()
+            && b >= 0x20
+            && b != b'"'
+            && b != b'\\'
+        {
+            self.i += 1;
+        }
+    }
+
+    fn escape(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.i += 1;
+        Some(match c {
+            b'"' | b'\\' | b'/' => char::from(c),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let high = self.hex()?;
+                let rest = self.i;
+                if (0xd800..0xdc00).contains(&high) && self.s[rest..].starts_with(b"\\u") {
+                    self.i += 2;
+                    let low = self.hex()?;
+                    if (0xdc00..0xe000).contains(&low) {
+                        return char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+                    }
+                    self.i = rest;
+                }
+                // Half a pair is grammatical; there is no character for it.
+                char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER)
+            }
+            _ => return None,
+        })
+    }
+
+    fn hex(&mut self) -> Option<u32> {
+        let digits = self.s.get(self.i..self.i + 4)?;
+        self.i += 4;
+        digits.iter().try_fold(0, |n, d| Some(n * 16 + char::from(*d).to_digit(16)?))
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.i;
+        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
+            self.i += 1;
+        }
+        (self.i > start).then_some(())
+    }
+
+    /// Passes a number and says whether it is whole.
+    fn number(&mut self) -> Option<bool> {
+        if self.peek()? == b'-' {
+            self.i += 1;
+        }
+        match self.peek()? {
+            b'0' => self.i += 1,
+            b'1'..=b'9' => self.digits()?,
+            _ => return None,
+        }
+        let mut whole = true;
+        if self.peek() == Some(b'.') {
+            self.i += 1;
+            self.digits()?;
+            whole = false;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.i += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.i += 1;
+            }
+            self.digits()?;
+            whole = false;
+        }
+        Some(whole)
+    }
+
+    fn to_number(&self, start: usize, whole: bool) -> Val {
+        let text = std::str::from_utf8(&self.s[start..self.i]).unwrap_or("0");
+        if whole && text.len() < 19 && text != "-0" {
+            return Val::Num(Num::Int(text.parse().unwrap_or_default()));
+        }
+        if whole && text.len() <= MAX_INT_DIGITS && text != "-0" {
+            return Val::from_num(text).unwrap_or_default();
+        }
+        Val::Num(Num::Dec(Rc::new(text.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::write_json;
+    use super::*;
+
+    fn strict(s: &[u8]) -> Option<Val> {
+        let b = Bytes::copy_from_slice(s);
+        std::str::from_utf8(s).ok()?;
+        Parser { all: &b, s: &b, i: 0 }.document(&Want::All)
+    }
+
+    fn shown(v: &Val) -> String {
+        let mut out = vec![];
+        write_json(v, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn serde_takes(s: &[u8]) -> bool {
+        serde_json::from_slice::<serde::de::IgnoredAny>(s).is_ok()
+    }
+
+    #[test]
+    fn takes_what_json_is_and_nothing_else() {
+        for good in ["{}", " [1, 2.5e3,-0] ", "\"a\\u00e9\\n\"", "true", "null", "0", "[[],{}]", r#"{"a":{"b":[]}}"#] {
+            assert!(strict(good.as_bytes()).is_some() && serde_takes(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            "NaN",
+            "[1,]",
+            "{\"a\":}",
+            "{a:1}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "nul",
+            "[1] 2",
+            "# c\n1",
+            "\"\t\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "b\"x\"",
+            "Infinity",
+            "-",
+            "{\"a\" 1}",
+            "[1 2]",
+            "\"open",
+            "{\"a\":1",
+            "\u{feff}1",
+        ] {
+            assert!(strict(bad.as_bytes()).is_none() && !serde_takes(bad.as_bytes()), "{bad}");
+            let b = Bytes::copy_from_slice(bad.as_bytes());
+            assert!(matches!(body(&b, &Want::All), Val::TStr(t) if *t == b), "{bad} stays text");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let doc =
+            r#"[9007199254740993,18446744073709551615,-0,0.1000000000000000000000000001,1E400,-9223372036854775808]"#;
+        assert_eq!(shown(&strict(doc.as_bytes()).unwrap()), doc);
+        let long = format!("[{}]", "9".repeat(5000));
+        assert_eq!(shown(&strict(long.as_bytes()).unwrap()), long);
+    }
+
+    #[test]
+    fn nesting_has_a_limit_and_costs_no_stack_beyond_it() {
+        let deep = |n: usize| Bytes::from("[".repeat(n) + &"]".repeat(n));
+        assert!(matches!(body(&deep(MAX_DEPTH), &Want::All), Val::Arr(_)));
+        assert!(matches!(body(&deep(MAX_DEPTH + 1), &Want::All), Val::TStr(_)));
+        assert!(matches!(body(&deep(1_000_000), &Want::All), Val::TStr(_)));
+        assert_eq!(nesting(&deep(1_000_000)), Some(1_000_000));
+        assert_eq!(nesting(br#"["[[\"[[",[]]"#), Some(2));
+        assert_eq!(nesting(b"#\"\n[[[["), None);
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_checked_but_not_built() {
+        let mut want = Want::NONE;
+        want.add(["a", "b"].into_iter());
+        want.add(["c"].into_iter());
+        let doc = Bytes::from_static(br#"{"x":[1,{"y":"\n"}],"a":{"b":1,"z":2},"\u0063":[1,{"q":2}],"a2":1}"#);
+        assert_eq!(shown(&body(&doc, &want)), r#"{"a":{"b":1},"c":[1,{"q":2}]}"#);
+        let broken = Bytes::from_static(br#"{"a":{"b":1},"x":[1,}"#);
+        assert!(matches!(body(&broken, &want), Val::TStr(_)));
+        want.add([].into_iter());
+        assert_eq!(want, Want::All);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_becomes_a_replacement_character() {
+        assert_eq!(shown(&strict(br#""\ud83d\ude00 \ud83d x \ud83d\u0041""#).unwrap()), "\"😀 \u{fffd} x \u{fffd}A\"");
+    }
+
+    #[test]
+    fn bytes_become_base64() {
+        assert_eq!(shown(&body(&Bytes::from_static(&[0xff, 0x00]), &Want::All)), r#"{"base64":"/wA="}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_on_what_is_json(s in r#"[\[\]\{\}:,"\\u0-9a-f.eE+ -]{0,24}"#) {
+            prop_assert_eq!(strict(s.as_bytes()).is_some(), serde_takes(s.as_bytes()), "{}", s);
+        }
+
+        #[test]
+        fn agrees_with_jaq_on_what_it_means(v in json()) {
+            let text = v.to_string();
+            let ours = strict(text.as_bytes()).expect("serde wrote it");
+            prop_assert_eq!(&ours, &jaq_json::read::parse_single(text.as_bytes()).unwrap());
+            prop_assert_eq!(shown(&ours), text);
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value as J;
+        let leaf = prop_oneof![
+            Just(J::Null),
+            any::<bool>().prop_map(J::from),
+            any::<i64>().prop_map(J::from),
+            any::<u64>().prop_map(J::from),
+            (-1e9..1e9f64).prop_map(J::from),
+            any::<String>().prop_map(J::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(J::from),
+                proptest::collection::hash_map(any::<String>(), inner, 0..6)
+                    .prop_map(|m| J::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+}
