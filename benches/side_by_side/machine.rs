@@ -1,7 +1,7 @@
 //! On what this was measured.
 
-use super::process::version;
 use super::DLQ;
+use super::process::version;
 
 /// Processors, load, versions.
 pub fn line() -> String {

@@ -39,7 +39,8 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         let met = long.max() < MOST && growth.median() < FLAT;
         let target = Some((format!("under {MOST} MiB and under {FLAT} ×"), met));
         let unit = (1, "MiB");
-        let row = Row { what: format!("dlq {what}, {} lines", lines[0]), figures: Some(&short), unit, ..Row::default() };
+        let row =
+            Row { what: format!("dlq {what}, {} lines", lines[0]), figures: Some(&short), unit, ..Row::default() };
         table.row(row);
         let what = format!("dlq {what}, {} lines", lines[1]);
         table.row(Row { what, figures: Some(&long), unit, ratio: Some(growth), target });

@@ -25,7 +25,14 @@ fn spread(n: u64) -> u64 {
 
 fn id(n: u64) -> String {
     let (a, b) = (spread(n), spread(!n));
-    format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xfff,
+        b >> 52,
+        b & 0xffff_ffff_ffff
+    )
 }
 
 /// The body of message `n`. `total` is between 0 and 100, about evenly.

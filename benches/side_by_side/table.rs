@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comfy_table::presets::NOTHING;
+use comfy_table::TableStyle;
 
 use super::figures::Series;
 
@@ -29,7 +29,7 @@ pub struct Row<'a> {
 impl Table {
     pub fn new(title: impl Into<String>) -> Table {
         let mut table = comfy_table::Table::new();
-        table.load_preset(NOTHING).set_header(["", "median", "min–max", "ratio, pair by pair", "target"]);
+        table.load_style(TableStyle::new()).set_header(["", "median", "min–max", "ratio, pair by pair", "target"]);
         Table { title: title.into(), table, notes: vec![] }
     }
 
@@ -39,12 +39,11 @@ impl Table {
         let (median, range) = row.figures.map_or_else(Default::default, |s| {
             (format!("{} {unit}", number(s.median())), format!("{}–{}", number(s.min()), number(s.max())))
         });
-        let ratio = row.ratio.map_or_else(String::new, |r| {
-            format!("{:.2} × ({:.2}–{:.2})", r.median(), r.min(), r.max())
-        });
-        let target = row.target.map_or_else(String::new, |(text, met)| {
-            format!("{text}: {}", if met { "met" } else { "MISSED" })
-        });
+        let ratio =
+            row.ratio.map_or_else(String::new, |r| format!("{:.2} × ({:.2}–{:.2})", r.median(), r.min(), r.max()));
+        let target = row
+            .target
+            .map_or_else(String::new, |(text, met)| format!("{text}: {}", if met { "met" } else { "MISSED" }));
         self.table.add_row([row.what, median, range, ratio, target]);
     }
 
