@@ -53,7 +53,7 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
     let analysis = paths::analyse(&term);
     let assigns = paths::assigns(&term);
 
-    let (names, values) = globals(variables);
+    let (names, values) = globals(source, variables);
     let main = Def { name: "__main", args: vec![], body: rewrite::term(term) };
     let defs = functions::definitions().map(|d| rewrite::def(widen(d))).chain([main]);
     let arena = Arena::default();
@@ -64,7 +64,10 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
         .with_funs(functions::natives())
         .with_global_vars(names.iter().map(String::as_str))
         .compile(modules)
-        .map_err(|errors| explain::undefined(source, &names, errors.into_iter().flat_map(|(_, e)| e).collect()))?;
+        .map_err(|errors| {
+            let given: Vec<_> = variables.iter().map(|(n, _)| format!("${n}")).collect();
+            explain::undefined(source, &given, errors.into_iter().flat_map(|(_, e)| e).collect())
+        })?;
     Ok(Compiled { filter, variables: values, analysis, assigns })
 }
 
@@ -90,17 +93,13 @@ pub fn parse(source: &str) -> Result<Term<&str>> {
     })
 }
 
-/// Every variable as `$name`, and all of them in `$ARGS.named` as in jq.
-fn globals(variables: &[(String, Val)]) -> (Vec<String>, Vec<Val>) {
+/// Every variable as `$name`, and all of them in `$ARGS.named` as in jq. They are bound anew for each message, so what the
+/// program does not mention is left out.
+fn globals(source: &str, variables: &[(String, Val)]) -> (Vec<String>, Vec<Val>) {
     let string = |s: &str| Val::from(s.to_owned());
     let named: Map = variables.iter().map(|(n, v)| (string(n), v.clone())).collect();
     let args: Map =
         [(string("positional"), Val::Arr(Vec::new().into())), (string("named"), Val::obj(named))].into_iter().collect();
-    let mut names = vec!["$ARGS".to_owned()];
-    let mut values = vec![Val::obj(args)];
-    for (n, v) in variables {
-        names.push(format!("${}", n.trim_start_matches('$')));
-        values.push(v.clone());
-    }
-    (names, values)
+    let given = variables.iter().map(|(n, v)| (format!("${}", n.trim_start_matches('$')), v.clone()));
+    given.chain([("$ARGS".to_owned(), Val::obj(args))]).filter(|(n, _)| source.contains(n.as_str())).unzip()
 }

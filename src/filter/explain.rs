@@ -150,7 +150,7 @@ fn at_place(source: &str, at: usize, what: &str, hint: Option<String>) -> Error 
     if source.trim_end().contains('\n') {
         write!(text, "line {}, ", source[..start].matches('\n').count() + 1).expect("strings take all");
     }
-    write!(text, "column {}: {what}\n", column + 1).expect("strings take all");
+    writeln!(text, "column {}: {what}", column + 1).expect("strings take all");
     // A long line is shown around the place.
     let from = if column > SHOWN - 10 { column - SHOWN / 2 } else { 0 };
     let part: String = line.chars().skip(from).take(SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();

@@ -23,7 +23,7 @@ pub const TRIPPED: i32 = i32::MIN;
 /// The most one string may be, in bytes.
 pub const MAX_STRING: usize = 64 << 20;
 /// The most elements an addition may give an array.
-pub const MAX_ARRAY: usize = 16 << 20;
+pub const MAX_ARRAY: usize = 4 << 20;
 /// The largest integer, in bits; larger ones take seconds to multiply or print.
 pub const MAX_BITS: u64 = 1 << 20;
 /// How much memory the process may gain during one evaluation.

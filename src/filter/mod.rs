@@ -9,13 +9,14 @@ mod regex;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::time::Duration;
 
 use jaq_core::{Ctx, Vars};
 use jaq_json::Val;
 
-use crate::broker::Result;
+use crate::broker::{Result, nearest};
 use crate::death::Death;
 use crate::message::DeadLetter;
 use crate::message::view::{self, Need, write_json_within};
@@ -150,9 +151,20 @@ impl Program {
         self.compiled.analysis.output.need
     }
 
-    /// As a condition it would be true of every message, since it assigns instead of comparing: one sentence that says so.
-    pub fn slip(&self) -> Option<&'static str> {
-        self.compiled.assigns.then_some("it assigns, so it is true of every message; to compare, write == instead of =")
+    /// What was probably not meant, as one sentence: an assignment, which as a condition is true of every message, or a
+    /// field that no message has.
+    pub fn slip(&self) -> Option<String> {
+        if self.compiled.assigns {
+            return Some(
+                "the filter assigns, so it is true of every message; to compare, write == instead of =".to_owned(),
+            );
+        }
+        let name = self.compiled.analysis.watched.first_steps().find(|f| !view::FIELDS.contains(f))?.to_owned();
+        let meant = match nearest(&name, view::FIELDS.iter().copied()) {
+            Some(near) => format!("did you mean .{near}?"),
+            None => format!("for a part of the body write .body.{name}"),
+        };
+        Some(format!("a message has no field {name}, only {}; {meant}", view::FIELDS.join(", ")))
     }
 
     /// Paths that must not be missing everywhere (`.body.total`; those written with `?` or before `//` are not among them).

@@ -1,4 +1,5 @@
-# What jq has and jaq does not.
+# What jq has and jaq does not, or means otherwise.
+def repeat(f): def rec: ., (f | rec); rec;
 def toarray: if isarray then . else [.] end;
 def trimstr($s): ltrimstr($s) | rtrimstr($s);
 def ascii: [.] | implode;

@@ -21,7 +21,7 @@ pub fn depth(t: &Term<&str>) -> usize {
 }
 
 /// Rewrites a definition.
-pub fn def<'s>(d: Def<&'s str>) -> Def<&'s str> {
+pub fn def(d: Def<&str>) -> Def<&str> {
     let recursive = calls(&d.body, d.name, d.args.len());
     let grows = recursive && passes_closures_on(&d.body, &d);
     let body = term(d.body);
@@ -34,7 +34,7 @@ pub fn def<'s>(d: Def<&'s str>) -> Def<&'s str> {
 }
 
 /// Rewrites a term.
-pub fn term<'s>(t: Term<&'s str>) -> Term<&'s str> {
+pub fn term(t: Term<&str>) -> Term<&str> {
     use Term::*;
     match t {
         t @ (Id | Num(_) | Var(_) | Break(_) | Arr(None)) => t,
@@ -109,7 +109,7 @@ fn binary<'s>(l: Term<&'s str>, op: BinaryOp<&'s str>, r: Term<&'s str>) -> Term
     }
 }
 
-fn rewrite_pattern<'s>(p: Pattern<&'s str>) -> Pattern<&'s str> {
+fn rewrite_pattern(p: Pattern<&str>) -> Pattern<&str> {
     match p {
         Pattern::Var(x) => Pattern::Var(x),
         Pattern::Arr(ps) => Pattern::Arr(ps.into_iter().map(rewrite_pattern).collect()),
@@ -117,7 +117,7 @@ fn rewrite_pattern<'s>(p: Pattern<&'s str>) -> Pattern<&'s str> {
     }
 }
 
-fn boxed<'s>(t: Term<&'s str>) -> Box<Term<&'s str>> {
+fn boxed(t: Term<&str>) -> Box<Term<&str>> {
     Box::new(term(t))
 }
 

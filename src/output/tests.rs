@@ -19,7 +19,7 @@ fn written(format: Format, look: Look, n: usize) -> (String, Vec<String>) {
     let mut out = Vec::new();
     let mut w = Writer::new(format, look, Timestamp::UNIX_EPOCH);
     for m in letters(n) {
-        w.message(&m, &mut out);
+        w.message(&m, &mut out).unwrap();
     }
     let notes = w.finish(&mut out);
     (String::from_utf8(out).unwrap(), notes)
@@ -54,7 +54,7 @@ fn a_table_has_one_head_and_a_line_a_message() {
 fn rows_do_not_wait_for_ever() {
     let mut out = Vec::new();
     let mut w = Writer::new(Format::Table, Look::PLAIN, Timestamp::UNIX_EPOCH);
-    w.message(&letters(1)[0], &mut out);
+    w.message(&letters(1)[0], &mut out).unwrap();
     assert!(out.is_empty());
     w.settle(&mut out);
     assert!(String::from_utf8_lossy(&out).contains("id-0"));
@@ -82,7 +82,7 @@ fn raw_records_end_with_the_delimiter() {
     let mut out = Vec::new();
     let mut w = Writer::new(Format::Raw, Look::PLAIN, Timestamp::UNIX_EPOCH).delimiter(*b"\0");
     for m in letters(2) {
-        w.message(&m, &mut out);
+        w.message(&m, &mut out).unwrap();
     }
     assert!(w.finish(&mut out).is_empty());
     assert_eq!(out, b"body 0\x1b\0body 1\x1b\0");
@@ -93,7 +93,7 @@ fn one_message_is_a_page_or_an_object() {
     let mut out = Vec::new();
     let mut w = Writer::new(Format::Table, Look::PLAIN, Timestamp::UNIX_EPOCH).single();
     for m in letters(2) {
-        w.message(&m, &mut out);
+        w.message(&m, &mut out).unwrap();
     }
     assert!(w.finish(&mut out).is_empty());
     let text = String::from_utf8(out).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dlq::broker::{Address, Context, Outgoing, ScanRequest, Sink, Source};
@@ -56,7 +57,10 @@ pub fn take() -> ScanRequest {
 
 /// A message as a producer would send it.
 pub fn message(body: impl Into<bytes::Bytes>) -> DeadLetter {
-    DeadLetter::new("test".into(), Payload::Bytes(body.into()))
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let mut m = DeadLetter::new("test".into(), Payload::Bytes(body.into()));
+    m.id = format!("m{}", MADE.fetch_add(1, Ordering::Relaxed));
+    m
 }
 
 pub fn numbered(n: usize) -> Vec<DeadLetter> {

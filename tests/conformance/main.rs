@@ -35,7 +35,7 @@ macro_rules! every_case {
             leaves_alone_what_came_after_the_start,
             equal_messages_are_removed_one_by_one,
             an_absent_queue_is_not_found,
-            an_unknown_token_is_an_error,
+            settling_twice_or_the_unknown_removes_nothing_else,
             empties_the_whole_queue_where_it_says_so,
             refuses_to_take_where_nothing_can_be_removed,
             survives_queue_to_archive_to_queue,

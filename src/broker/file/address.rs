@@ -17,6 +17,13 @@ pub(super) fn understand(base: &str, _: &Options) -> Result<(String, String)> {
         return Err(Error::new(Kind::Usage, "file: without a path")
             .hint("archives are written file:PATH, or - for standard input or output"));
     }
+    if let Some(rest) = path.strip_prefix("//").filter(|rest| !rest.starts_with('/')) {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("{base:?} names a host, and an archive is a file on this machine"),
+        )
+        .hint(format!("write file:{rest} or file:/{rest}")));
+    }
     Ok((base.to_owned(), format!("file:{}", canonical(Path::new(path)).display())))
 }
 

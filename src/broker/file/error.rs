@@ -23,15 +23,17 @@ pub(super) fn absent(path: &Path) -> Error {
     let error =
         Error::new(Kind::NotFound, format!("there is no file {}", path.display())).during("opening the archive");
     if path.starts_with("~") {
-        return error.hint("the shell does not expand ~ behind file: — write $HOME instead");
+        return error.hint("the shell does not expand ~ behind file: and $HOME does the same");
     }
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = directory.read_dir() else {
         return error.hint(format!("there is no directory {} either", directory.display()));
     };
     let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    let archives =
+        names.iter().map(String::as_str).filter(|n| ![".lock", ".removed", ".compact"].iter().any(|s| n.ends_with(s)));
     let typed = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    match nearest(&typed, names.iter().map(String::as_str)) {
+    match nearest(&typed, archives) {
         Some(close) => error.hint(format!("did you mean file:{}?", path.with_file_name(close).display())),
         None => error,
     }

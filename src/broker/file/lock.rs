@@ -28,12 +28,14 @@ impl Lock {
         let path = beside(archive, ".lock");
         let mut attempt = 0;
         loop {
-            let mut file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
-                .open(&path)
-                .map_err(|e| {
-                    error::io("lock the archive with", &path, e)
-                        .hint("changing an archive needs write permission in its directory")
-                })?;
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            if opened.is_err() && is_held(archive) {
+                return Err(held(archive, &std::fs::read_to_string(&path).unwrap_or_default()));
+            }
+            let mut file = opened.map_err(|e| {
+                error::io("lock the archive with", &path, e)
+                    .hint("changing an archive needs write permission in its directory")
+            })?;
             match file.try_lock() {
                 // The holder before us may have removed the file between our open and our lock.
                 Ok(()) if !same(&file, &path) => continue,
@@ -60,7 +62,8 @@ impl Lock {
     }
 }
 
-fn held(archive: &Path, pid: &str) -> Error {
+/// Refuses a second one.
+pub(super) fn held(archive: &Path, pid: &str) -> Error {
     let who = match pid.parse::<u32>() {
         Ok(pid) if pid == std::process::id() => "this very run".to_owned(),
         Ok(pid) => format!("process {pid}"),

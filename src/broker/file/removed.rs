@@ -181,7 +181,8 @@ fn create(path: &Path, length: u64) -> io::Result<File> {
 pub(super) fn recover(archive: &Path) -> Result<Removed> {
     let removed = match File::open(archive) {
         Ok(file) => Removed::load(archive, stamp(&file).map_err(|e| error::io("look at", archive, e))?)?,
-        Err(e) if e.kind() == ErrorKind::NotFound => Removed::load(archive, u64::MAX)?,
+        // Of an archive that is gone there is nothing left to remove, and a new one must not suffer for it.
+        Err(e) if e.kind() == ErrorKind::NotFound => Removed { spent: true, ..Removed::default() },
         Err(e) => return Err(error::io("open", archive, e)),
     };
     remove(&beside(archive, ".compact"))?;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::address::{canonical, path_of};
 use super::compact::{self, Gone};
 use super::count::{count, open_with_removed};
-use super::lock::{Lock, is_held};
+use super::lock::{Lock, held, is_held};
 use super::pipe::PipeSource;
 use super::removed::SideLog;
 use super::scan::{FileScan, Reading};
@@ -62,9 +62,13 @@ struct FileSource {
 }
 
 impl FileSource {
-    /// The lock this source holds already, or else a new one.
+    /// The lock this source holds already, or else a new one. Two that write one side log would spoil it.
     fn lock(&self) -> Result<Arc<Lock>> {
-        self.lock.clone().map_or_else(|| Lock::acquire(&self.path).map(Arc::new), Ok)
+        match &self.lock {
+            Some(lock) if Arc::strong_count(lock) > 1 => Err(held(&self.path, &std::process::id().to_string())),
+            Some(lock) => Ok(Arc::clone(lock)),
+            None => Lock::acquire(&self.path).map(Arc::new),
+        }
     }
 }
 

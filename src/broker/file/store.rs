@@ -25,7 +25,6 @@ pub(super) trait Store: Send {
 pub(super) struct FileStore {
     path: PathBuf,
     file: Option<File>,
-    length: u64,
     zst: bool,
     /// The last line that is there lacks its line break.
     open_line: bool,
@@ -39,15 +38,15 @@ impl FileStore {
         let lock = Lock::acquire(&path)?;
         recover(&path)?;
         let mut store =
-            FileStore { zst: is_zst(&path), path, file: None, length: 0, open_line: false, broken: false, _lock: lock };
+            FileStore { zst: is_zst(&path), path, file: None, open_line: false, broken: false, _lock: lock };
         if store.path.exists() {
             let failed = |e| error::io("write", &store.path, e);
             let file = OpenOptions::new().read(true).append(true).open(&store.path).map_err(failed)?;
-            store.length = file.metadata().map_err(failed)?.len();
+            let length = file.metadata().map_err(failed)?.len();
             store.open_line = if store.zst {
-                last_line_of_zst(&file, &store.path, store.length)?
+                last_line_of_zst(&file, &store.path, length)?
             } else {
-                last_line(&file, &store.path, store.length)?
+                last_line(&file, &store.path, length)?
             };
             store.file = Some(file);
         }
@@ -73,7 +72,6 @@ impl Store for FileStore {
             let text = format!("{} failed earlier and is no longer written", self.path.display());
             return Err(Error::new(Kind::Io, text));
         }
-        let length = self.length;
         let prefix: &[u8] = if self.open_line && !lines.is_empty() { b"\n" } else { b"" };
         let packed;
         let parts = if self.zst && !lines.is_empty() {
@@ -82,13 +80,19 @@ impl Store for FileStore {
         } else {
             [prefix, lines]
         };
+        let mut left_over = false;
         let file = self.file()?;
-        if let Err(e) = parts.iter().try_for_each(|part| file.write_all(part)) {
-            // Half a line would make an archive that cannot be read.
-            self.broken = file.set_len(length).is_err();
+        let before = file.metadata().map(|about| about.len());
+        let written = before.and_then(|before| {
+            parts.iter().try_for_each(|part| file.write_all(part)).inspect_err(|_| {
+                // Half a line would make an archive that cannot be read.
+                left_over = file.set_len(before).is_err();
+            })
+        });
+        if let Err(e) = written {
+            self.broken = left_over;
             return Err(error::io("write", &self.path, e));
         }
-        self.length += parts.iter().map(|p| p.len() as u64).sum::<u64>();
         self.open_line &= lines.is_empty();
         Ok(())
     }

@@ -126,9 +126,18 @@ async fn open(
         .with_connection_name(format!("dlq {role}").into())
         .with_client_property("product".into(), "dlq".into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-    Connection::connector(uri(address, parts, credentials)?, Runtime::new(Kit(Tokio::current())), connect, properties)
-        .await
-        .map_err(|e| refused(&e, &heard.first(), parts, credentials))
+    let uri = uri(address, parts, credentials)?;
+    let mechanism = uri.query.auth_mechanism.unwrap_or_default().name();
+    Connection::connector(uri, Runtime::new(Kit(Tokio::current())), connect, properties).await.map_err(|e| match heard
+        .mechanisms()
+    {
+        Some(offered) if !offered.split(' ').any(|m| m == mechanism) => {
+            Error::new(Kind::Denied, format!("the server does not let users log in with {mechanism}"))
+                .during(DOING)
+                .hint(format!("it offers {offered}: choose one with -X auth_mechanism=…"))
+        }
+        _ => refused(&e, &heard.first(), parts, credentials),
+    })
 }
 
 fn uri(address: &Address, parts: &Parts, credentials: &Credentials) -> Result<AMQPUri> {
@@ -243,17 +252,7 @@ fn refused(e: &lapin::Error, heard: &[u8], parts: &Parts, credentials: &Credenti
                 _ => mapped,
             }
         }
-        _ => {
-            let mechanism =
-                matches!(e.kind(), ErrorKind::ProtocolError(p) if p.get_message().as_str().contains("mechanism"));
-            let mapped = error::map(e, DOING);
-            if mechanism {
-                return Error::new(Kind::Denied, mapped.to_string())
-                    .during(DOING)
-                    .hint("choose one with -X auth_mechanism=plain|amqplain|external");
-            }
-            mapped
-        }
+        _ => error::map(e, DOING),
     }
 }
 

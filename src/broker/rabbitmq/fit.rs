@@ -24,7 +24,7 @@ const TEXTS: &[&str] = &[
     "app_id",
     "cluster_id",
 ];
-/// What a delivery says about itself is not part of the message.
+/// What a delivery says about itself is not sent, and is no loss; the key may yet be needed to send it on.
 const OF_THE_DELIVERY: &[&str] = &["exchange", "routing_key", "redelivered"];
 
 /// What one connection can take.
@@ -98,14 +98,13 @@ fn headers(m: &mut DeadLetter, left: &mut Vec<String>) {
 }
 
 fn properties(m: &mut DeadLetter, user: &str, left: &mut Vec<String>) {
-    m.properties.remove_if(|name, _| OF_THE_DELIVERY.contains(&name));
     m.properties.remove_if(|name, value| {
         let why = match name {
             "user_id" if value.as_str() != Some(user) => "which must be that of the connection",
             "expiration" if !value.as_str().is_some_and(is_expiration) => "which is not a number of milliseconds",
             n if TEXTS.contains(&n) && value.as_str().is_none() => "which is not text",
             n if TEXTS.contains(&n) && value.as_str().is_some_and(|s| s.len() > 255) => "which is over 255 bytes",
-            n if TEXTS.contains(&n) => return false,
+            n if TEXTS.contains(&n) || OF_THE_DELIVERY.contains(&n) => return false,
             "delivery_mode" | "priority" if value.as_i64().is_none_or(|n| u8::try_from(n).is_err()) => {
                 "which is not a number from 0 to 255"
             }
@@ -177,7 +176,10 @@ mod tests {
         });
         assert_eq!(left.unwrap(), Vec::<String>::new());
         assert_eq!(m.headers.len(), 1);
-        assert_eq!(m.properties.iter().map(|(n, _)| n).collect::<Vec<_>>(), ["expiration", "user_id", "reply_to"]);
+        assert_eq!(
+            m.properties.iter().map(|(n, _)| n).collect::<Vec<_>>(),
+            ["expiration", "user_id", "reply_to", "exchange"]
+        );
     }
 
     #[test]

@@ -1,25 +1,40 @@
 //! RabbitMQ: classic and quorum queues, and streams for reading.
 
 pub mod address;
+mod capabilities;
 pub mod codec;
 pub mod connect;
 pub mod credentials;
 mod culprit;
+mod depth;
 pub mod error;
+mod facts;
+mod finish;
 pub mod fit;
+mod hazard;
+mod held;
+mod ledger;
 mod letter;
+pub mod lookup;
 pub mod management;
+mod order;
 mod pump;
 pub mod queue_info;
+mod reader;
+mod rescue;
 mod returns;
+mod scan;
+mod settle;
 pub mod sink;
+mod source;
+mod stream;
 pub mod strip;
 mod tls;
 pub mod topology;
+mod window;
 mod wire;
 
 use super::registry::Backend;
-use super::{Error, Kind};
 
 /// The line of the registry.
 pub static BACKEND: Backend = Backend {
@@ -30,7 +45,7 @@ pub static BACKEND: Backend = Backend {
     creates: false,
     strip: strip::strip,
     understand: address::understand,
-    source: |_, _| Box::pin(async { Err(Error::new(Kind::Unsupported, "RabbitMQ queues cannot be read from yet")) }),
+    source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
-    describe: Vec::new,
+    describe: capabilities::describe,
 };

@@ -21,8 +21,8 @@ use super::codec::Received;
 use super::connect::Link;
 use super::fit::Limits;
 use super::letter::{Letter, print};
-use super::returns::{Returns, Routed};
-use super::{culprit, error, sink};
+use super::returns::{Open, Returns, Routed};
+use super::{culprit, error, lookup};
 use crate::broker::{Error, Kind, Receipt, Result};
 
 /// Messages issued together.
@@ -42,7 +42,7 @@ pub struct Job {
     pub reply: oneshot::Sender<Vec<Result<Receipt>>>,
 }
 
-struct Open {
+struct Waiting {
     results: Vec<Option<Result<Receipt>>>,
     left: usize,
     reply: oneshot::Sender<Vec<Result<Receipt>>>,
@@ -65,10 +65,10 @@ struct Answers {
 pub struct Pump {
     link: Arc<Link>,
     limits: Limits,
-    jobs: HashMap<u64, Open>,
+    jobs: HashMap<u64, Waiting>,
     numbered: u64,
     queue: VecDeque<Letter>,
-    channel: Option<Channel>,
+    current: Option<Channel>,
     /// Returns on the wire before this channel was opened.
     base: u64,
     /// Returns read from confirms of this channel.
@@ -98,7 +98,7 @@ impl Pump {
             jobs: HashMap::new(),
             numbered: 0,
             queue: VecDeque::new(),
-            channel: None,
+            current: None,
             base: 0,
             read: 0,
             underway: FuturesOrdered::new(),
@@ -141,7 +141,7 @@ impl Pump {
     }
 
     async fn close(self) -> Result<()> {
-        if let Some(channel) = &self.channel
+        if let Some(channel) = &self.current
             && channel.status().connected()
         {
             channel.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing the channel"))?;
@@ -156,7 +156,7 @@ impl Pump {
         let number = self.numbered;
         self.numbered += 1;
         let left = job.letters.len();
-        self.jobs.insert(number, Open { results: (0..left).map(|_| None).collect(), left, reply: job.reply });
+        self.jobs.insert(number, Waiting { results: (0..left).map(|_| None).collect(), left, reply: job.reply });
         if left == 0 {
             self.answer(number);
         }
@@ -219,7 +219,7 @@ impl Pump {
         if letters.is_empty() {
             return;
         }
-        let channel = match self.open().await {
+        let channel = match self.channel().await {
             Ok(channel) => channel,
             Err(e) => {
                 self.queue.extend(letters);
@@ -240,7 +240,7 @@ impl Pump {
     /// Asked once for each exchange: a publish to one that is not there closes the channel.
     async fn exchange_fault(&mut self, exchange: &str) -> Option<Error> {
         if !self.exchanges.contains_key(exchange) {
-            let fault = match sink::exchange_exists(&self.link, exchange).await {
+            let fault = match lookup::exchange_exists(&self.link, exchange).await {
                 Err(e) if e.kind() == Kind::NotFound => Some(e),
                 // Not allowed to ask is not "not allowed to publish".
                 _ => None,
@@ -250,8 +250,8 @@ impl Pump {
         self.exchanges.get(exchange)?.as_ref().map(Error::again)
     }
 
-    async fn open(&mut self) -> Result<Channel> {
-        if let Some(channel) = &self.channel {
+    async fn channel(&mut self) -> Result<Channel> {
+        if let Some(channel) = &self.current {
             return Ok(channel.clone());
         }
         let channel = self.link.channel().await?;
@@ -260,7 +260,7 @@ impl Pump {
             .await
             .map_err(|e| error::map(&e, "asking for confirms"))?;
         (self.base, self.read) = (self.link.heard.returns(), 0);
-        self.channel = Some(channel.clone());
+        self.current = Some(channel.clone());
         Ok(channel)
     }
 
@@ -278,7 +278,8 @@ impl Pump {
         self.read += returned.len() as u64;
         self.answered.push_back(answers);
         if !returned.is_empty() {
-            self.returns.note(returned, self.flying.iter_mut().flat_map(Flight::prints));
+            let open = self.open();
+            self.returns.note(returned, &open);
         }
         if self.answered.iter().any(Answers::failed) {
             if self.underway.is_empty() {
@@ -287,17 +288,34 @@ impl Pump {
             return;
         }
         let complete = self.complete();
-        while let Some(first) = self.answered.front()
+        let mut open = if self.returns.is_empty() { Open::new() } else { self.open() };
+        while let (Some(first), Some(flight)) = (self.answered.front(), self.flying.front_mut())
             && (complete || first.barrier <= self.arrived)
-            && let (Some(answers), Some(flight)) = (self.answered.pop_front(), self.flying.pop_front())
         {
+            // Equal messages of which only some have come back so far wait for the rest.
+            let unclear = !self.underway.is_empty()
+                && !self.returns.is_empty()
+                && flight.prints().iter().any(|p| self.returns.is_unclear(*p, &open));
+            if unclear {
+                break;
+            }
+            let (Some(answers), Some(flight)) = (self.answered.pop_front(), self.flying.pop_front()) else { break };
             for (letter, print, answer) in flight.with(answers) {
-                self.judge(letter, print, answer.is_ok_and(|a| a.is_ack()), false);
+                self.judge(letter, print, answer.is_ok_and(|a| a.is_ack()), false, &mut open);
             }
         }
         if self.outstanding == 0 {
             self.returns.forget();
         }
+    }
+
+    /// What is published and not judged, by print.
+    fn open(&mut self) -> Open {
+        let mut open = Open::new();
+        for print in self.flying.iter_mut().flat_map(|f| f.prints().to_vec()) {
+            *open.entry(print).or_default() += 1;
+        }
+        open
     }
 
     /// Whether every return that came over the wire has been read.
@@ -306,12 +324,12 @@ impl Pump {
     }
 
     /// One message with an answer. `doubt`: returns may be lost.
-    fn judge(&mut self, letter: Letter, print: Option<u128>, acknowledged: bool, doubt: bool) {
+    fn judge(&mut self, letter: Letter, print: Option<u128>, acknowledged: bool, doubt: bool, open: &mut Open) {
         self.outstanding -= 1;
         let routed = if self.returns.is_empty() {
             Routed::Yes
         } else {
-            self.returns.judge(&letter, print.unwrap_or_else(|| letter.print()))
+            self.returns.judge(&letter, print.unwrap_or_else(|| letter.print()), open)
         };
         let result = match routed {
             Routed::No => Err(unroutable(&letter)),
@@ -335,11 +353,12 @@ impl Pump {
     fn channel_closed(&mut self) {
         let doubt = !self.complete();
         let (mut unanswered, mut cause) = (Vec::new(), None);
+        let mut open = if self.returns.is_empty() { Open::new() } else { self.open() };
         let flying = std::mem::take(&mut self.flying);
         for (answers, flight) in std::mem::take(&mut self.answered).into_iter().zip(flying) {
             for (letter, print, answer) in flight.with(answers) {
                 match answer {
-                    Ok(a) => self.judge(letter, print, a.is_ack(), doubt),
+                    Ok(a) => self.judge(letter, print, a.is_ack(), doubt, &mut open),
                     Err(e) => {
                         let unsent = is_unsent(&e);
                         if !unsent && cause.as_ref().is_none_or(|c| error::reply_code(c).is_none()) {
@@ -352,7 +371,7 @@ impl Pump {
         }
         self.outstanding = 0;
         self.returns.forget();
-        self.channel = None;
+        self.current = None;
         let settled_some = unanswered.iter().any(|(_, unsent)| !unsent);
         self.strikes = if settled_some { 0 } else { self.strikes + 1 };
         let Some(cause) = cause else {
@@ -423,8 +442,8 @@ impl Answers {
 }
 
 impl Flight {
-    fn prints(&mut self) -> Vec<u128> {
-        self.prints.get_or_insert_with(|| self.letters.iter().map(Letter::print).collect()).clone()
+    fn prints(&mut self) -> &[u128] {
+        self.prints.get_or_insert_with(|| self.letters.iter().map(Letter::print).collect())
     }
 
     /// Each message with its print, where that was needed, and its answer.

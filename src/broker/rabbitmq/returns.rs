@@ -1,7 +1,7 @@
 //! Which messages no queue took. The client library hands a returned message out with whatever confirm resolves next, so a
 //! confirm says nothing about its own message: only the union of what came back does, once it is complete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::letter::Letter;
 
@@ -16,11 +16,12 @@ pub enum Routed {
     Perhaps,
 }
 
+/// How many messages of each print are published and not judged.
+pub type Open = HashMap<u128, usize>;
+
 #[derive(Debug, Default)]
 struct Group {
-    /// Equal messages published and not judged yet.
-    open: usize,
-    /// Of these came back.
+    /// How many of these came back.
     returned: usize,
     /// One of them could not be told from another.
     mixed: bool,
@@ -32,7 +33,7 @@ pub struct Returns {
     /// By content.
     groups: HashMap<u128, Group>,
     /// Came back as nothing that was sent, by exchange and key: the server changed it on the way.
-    strangers: HashMap<(String, String), usize>,
+    strangers: HashSet<(String, String)>,
 }
 
 impl Returns {
@@ -41,40 +42,43 @@ impl Returns {
         self.groups.is_empty() && self.strangers.is_empty()
     }
 
-    /// Takes in what came back: prints and places newly read. `open` are the prints of every message published and not judged
-    /// yet.
-    pub fn note(&mut self, returned: Vec<(u128, (String, String))>, open: impl Iterator<Item = u128>) {
-        let mut counts: HashMap<u128, usize> = HashMap::new();
-        for print in open {
-            *counts.entry(print).or_default() += 1;
-        }
+    /// Takes in what came back: prints and places newly read.
+    pub fn note(&mut self, returned: Vec<(u128, (String, String))>, open: &Open) {
         for (print, place) in returned {
-            match counts.get(&print) {
-                Some(n) => {
-                    let group = self.groups.entry(print).or_default();
-                    group.open = *n;
-                    group.returned += 1;
-                }
-                None => *self.strangers.entry(place).or_default() += 1,
+            if open.contains_key(&print) {
+                self.groups.entry(print).or_default().returned += 1;
+            } else {
+                self.strangers.insert(place);
             }
         }
     }
 
-    /// Judges one message that is final.
-    pub fn judge(&mut self, letter: &Letter, print: u128) -> Routed {
-        if self.strangers.contains_key(&(letter.exchange.to_string(), letter.routing_key.to_string())) {
-            return Routed::Perhaps;
-        }
-        let Some(group) = self.groups.get_mut(&print) else { return Routed::Yes };
-        let routed = if !group.mixed && group.returned >= group.open {
-            group.returned -= 1;
-            Routed::No
-        } else {
-            group.mixed = true;
-            Routed::Perhaps
+    /// Whether some but not all of the open messages with this print have come back: more may be on their way.
+    pub fn is_unclear(&self, print: u128, open: &Open) -> bool {
+        let open = open.get(&print).copied().unwrap_or_default();
+        self.groups.get(&print).is_some_and(|g| !g.mixed && g.returned < open)
+    }
+
+    /// Judges one message that is final, and takes it off `open`.
+    pub fn judge(&mut self, letter: &Letter, print: u128, open: &mut Open) -> Routed {
+        let equal = open.entry(print).or_default();
+        let routed = match self.groups.get_mut(&print) {
+            _ if self.strangers.contains(&(letter.exchange.to_string(), letter.routing_key.to_string())) => {
+                Routed::Perhaps
+            }
+            None => Routed::Yes,
+            Some(group) if !group.mixed && group.returned >= *equal => {
+                group.returned -= 1;
+                Routed::No
+            }
+            Some(group) => {
+                group.mixed = true;
+                Routed::Perhaps
+            }
         };
-        group.open = group.open.saturating_sub(1);
-        if group.open == 0 {
+        *equal = equal.saturating_sub(1);
+        if *equal == 0 {
+            open.remove(&print);
             self.groups.remove(&print);
         }
         routed
@@ -99,34 +103,44 @@ mod tests {
         (l.print(), (l.exchange.to_string(), l.routing_key.to_string()))
     }
 
+    fn open(letters: &[&Letter]) -> Open {
+        let mut open = Open::new();
+        letters.iter().for_each(|l| *open.entry(l.print()).or_default() += 1);
+        open
+    }
+
     #[test]
     fn what_came_back_was_not_routed_and_the_rest_was() {
         let (a, b) = (letter("a"), letter("b"));
-        let mut returns = Returns::default();
-        returns.note(vec![back(&b)], [a.print(), b.print()].into_iter());
-        assert_eq!(returns.judge(&a, a.print()), Routed::Yes);
-        assert_eq!(returns.judge(&b, b.print()), Routed::No);
-        assert!(returns.is_empty());
+        let (mut returns, mut open) = (Returns::default(), open(&[&a, &b]));
+        returns.note(vec![back(&b)], &open);
+        assert_eq!(returns.judge(&a, a.print(), &mut open), Routed::Yes);
+        assert_eq!(returns.judge(&b, b.print(), &mut open), Routed::No);
+        assert!(returns.is_empty() && open.is_empty());
     }
 
     #[test]
     fn equal_messages_are_judged_alike_or_not_at_all() {
         let a = letter("a");
-        let mut returns = Returns::default();
-        returns.note(vec![back(&a), back(&a)], [a.print(), a.print()].into_iter());
-        assert_eq!([returns.judge(&a, a.print()), returns.judge(&a, a.print())], [Routed::No; 2]);
-        returns.note(vec![back(&a)], [a.print(), a.print()].into_iter());
-        assert_eq!([returns.judge(&a, a.print()), returns.judge(&a, a.print())], [Routed::Perhaps; 2]);
+        let (mut returns, mut both) = (Returns::default(), open(&[&a, &a]));
+        returns.note(vec![back(&a)], &both);
+        assert!(returns.is_unclear(a.print(), &both), "the other may still come");
+        returns.note(vec![back(&a)], &both);
+        assert!(!returns.is_unclear(a.print(), &both));
+        assert_eq!([0; 2].map(|_| returns.judge(&a, a.print(), &mut both)), [Routed::No; 2]);
+        let mut both = open(&[&a, &a]);
+        returns.note(vec![back(&a)], &both);
+        assert_eq!([0; 2].map(|_| returns.judge(&a, a.print(), &mut both)), [Routed::Perhaps; 2]);
         assert!(returns.is_empty());
     }
 
     #[test]
     fn one_that_came_back_changed_casts_doubt_on_its_place_only() {
         let (a, b) = (letter("a"), letter("b"));
-        let mut returns = Returns::default();
-        returns.note(vec![(1, (String::new(), "a".into()))], [a.print(), b.print()].into_iter());
-        assert_eq!(returns.judge(&a, a.print()), Routed::Perhaps);
-        assert_eq!(returns.judge(&b, b.print()), Routed::Yes);
+        let (mut returns, mut open) = (Returns::default(), open(&[&a, &b]));
+        returns.note(vec![(1, (String::new(), "a".into()))], &open);
+        assert_eq!(returns.judge(&a, a.print(), &mut open), Routed::Perhaps);
+        assert_eq!(returns.judge(&b, b.print(), &mut open), Routed::Yes);
         returns.forget();
         assert!(returns.is_empty());
     }

@@ -4,9 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
-use lapin::ExchangeKind;
-use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -15,20 +12,18 @@ use super::fit::{self, Limits};
 use super::letter::{Letter, Place};
 use super::management::Management;
 use super::pump::{CHUNK, Job, Pump};
-use super::{address, error, topology};
-use crate::broker::{
-    Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities, nearest,
-};
+use super::{address, lookup, topology};
+use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
 use crate::message::Target;
 
 /// An open publisher, on a connection of its own: a server that is short of memory stops reading from publishers, and an
 /// acknowledgement must not wait behind that.
 pub struct RabbitSink {
-    shown: String,
+    address: Address,
+    ctx: Context,
     capabilities: SinkCapabilities,
     place: Place,
     link: Arc<Link>,
-    api: Option<Management>,
     limits: Limits,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<Result<()>>,
@@ -61,7 +56,6 @@ pub async fn home(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
 
 async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitSink> {
     let link = Arc::new(connect::connect(address, ctx, "publishing").await?);
-    let api = Management::open(address, ctx, &link).await;
     let most = address.option("max-message-size").and_then(|v| v.parse().ok());
     let limits = Limits {
         body: Arc::new(AtomicU64::new(most.unwrap_or(fit::MOST))),
@@ -79,34 +73,29 @@ async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitS
         proves_routing: true,
         private: false,
     };
-    Ok(RabbitSink { shown: address.shown.clone(), capabilities, place, link, api, limits, jobs, pump })
+    Ok(RabbitSink { address: address.clone(), ctx: ctx.clone(), capabilities, place, link, limits, jobs, pump })
 }
 
 impl RabbitSink {
     async fn check_place(&self, place: &Place) -> Result<()> {
         if !place.exchange.is_empty() {
-            return match exchange_exists(&self.link, &place.exchange).await {
-                Err(e) if e.kind() == Kind::NotFound => Err(self.suggest(e, true, &place.exchange).await),
+            return match lookup::exchange_exists(&self.link, &place.exchange).await {
+                Err(e) if e.kind() == Kind::NotFound => {
+                    Err(lookup::suggest(e, &self.link, &self.address, &self.ctx, true, &place.exchange).await)
+                }
                 Err(e) if e.kind() != Kind::Denied => Err(e),
                 // Whether we may publish is told by the publish; the permission to look is another.
                 _ => Ok(()),
             };
         }
         let queue = place.key.as_deref().unwrap_or_default();
-        match queue_exists(&self.link, queue).await {
-            Err(e) if e.kind() == Kind::NotFound => Err(self.suggest(e, false, queue).await),
+        match lookup::queue_exists(&self.link, queue).await {
+            Err(e) if e.kind() == Kind::NotFound => {
+                Err(lookup::suggest(e, &self.link, &self.address, &self.ctx, false, queue).await)
+            }
             // A queue of another connection's own is there, and can be sent to.
             Err(e) if e.kind() != Kind::Denied && e.kind() != Kind::Held => Err(e),
             _ => Ok(()),
-        }
-    }
-
-    async fn suggest(&self, e: Error, exchange: bool, name: &str) -> Error {
-        let Some(api) = &self.api else { return e };
-        let there = if exchange { api.exchange_names().await } else { api.queue_names().await };
-        match nearest(name, there.unwrap_or_default().iter().map(String::as_str)) {
-            Some(close) => e.hint(format!("did you mean {close:?}?")),
-            None => e,
         }
     }
 }
@@ -114,7 +103,7 @@ impl RabbitSink {
 #[async_trait]
 impl Sink for RabbitSink {
     fn shown(&self) -> &str {
-        &self.shown
+        &self.address.shown
     }
 
     fn capabilities(&self) -> &SinkCapabilities {
@@ -129,13 +118,14 @@ impl Sink for RabbitSink {
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {
-        let Some(api) = &self.api else { return Ok(Vec::new()) };
+        let quiet = Context { notice: Arc::new(|_| {}), ..self.ctx.clone() };
+        let Some(api) = Management::open(&self.address, &quiet, &self.link).await else { return Ok(Vec::new()) };
         let target = Target {
             exchange: Some(self.place.exchange.as_str().into()),
             routing_key: self.place.key.as_deref().map(Into::into),
             ..Target::default()
         };
-        topology::receivers(api, &target).await
+        topology::receivers(&api, &target).await
     }
 
     fn fit(&self) -> Fit {
@@ -165,35 +155,4 @@ impl Sink for RabbitSink {
         drop(jobs);
         pump.await.map_err(|e| Error::new(Kind::Indeterminate, "publishing was cut short").because(e))?
     }
-}
-
-fn name(s: &str) -> Result<ShortString> {
-    ShortString::try_new(s).map_err(|_| Error::new(Kind::Usage, "names on RabbitMQ have 255 bytes at most"))
-}
-
-/// Passes where the exchange is there. On a channel of its own, which the server closes where it is not.
-pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
-    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    let channel = link.channel().await?;
-    let found = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default()).await;
-    finish(channel, found.map_err(|e| error::map(&e, "looking for the exchange"))).await
-}
-
-/// Passes where the queue is there.
-pub async fn queue_exists(link: &Link, queue: &str) -> Result<()> {
-    if queue.is_empty() {
-        // Declared passively, an empty name is the queue declared last.
-        return Err(Error::new(Kind::Usage, "no queue is named"));
-    }
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let channel = link.channel().await?;
-    let found = channel.queue_declare(name(queue)?, options, FieldTable::default()).await;
-    finish(channel, found.map(drop).map_err(|e| error::map(&e, "looking for the queue"))).await
-}
-
-async fn finish(channel: lapin::Channel, found: Result<()>) -> Result<()> {
-    if found.is_ok() {
-        channel.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing a channel"))?;
-    }
-    found
 }

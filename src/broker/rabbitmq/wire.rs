@@ -70,16 +70,27 @@ impl Heard {
         self.lock().iter().take(64).copied().collect()
     }
 
+    fn start(&self) -> Option<connection::Start> {
+        let heard = self.lock();
+        match parse_class(heard.get(7..)?).ok()?.1 {
+            AMQPClass::Connection(connection::AMQPMethod::Start(start)) => Some(start),
+            _ => None,
+        }
+    }
+
     /// The server's own account of itself.
     pub fn server(&self) -> Option<Server> {
-        let heard = self.lock();
-        let (_, class) = parse_class(heard.get(7..)?).ok()?;
-        let AMQPClass::Connection(connection::AMQPMethod::Start(start)) = class else { return None };
+        let start = self.start()?;
         let text = |name: &str| match start.server_properties.inner().get(name) {
             Some(AMQPValue::LongString(s)) => s.to_string(),
             _ => String::new(),
         };
         Some(Server { product: text("product"), version: version(&text("version")), cluster: text("cluster_name") })
+    }
+
+    /// The ways to log in that it offers, divided by spaces.
+    pub fn mechanisms(&self) -> Option<String> {
+        Some(self.start()?.mechanisms.to_string())
     }
 
     /// How many messages the server has returned, counted before the client library sees what comes behind them.

@@ -222,7 +222,7 @@ impl Opened<'_> {
             removes: self.change.what.removes(),
             treatment: self.treatment.clone(),
             on_failure,
-            rate: self.rate.clone(),
+            rate: self.rate,
             concurrency: pace.concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
             max_failures: pace.max_failures,
             run: self.run.clone(),

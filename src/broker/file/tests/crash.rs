@@ -134,3 +134,14 @@ async fn an_archive_that_grew_without_a_lock_is_not_replaced() {
     assert_eq!(place.payloads().await, ["0", "2", "4", "5"]);
     assert_eq!(place.litter(), ["a.removed"]);
 }
+
+#[tokio::test]
+async fn a_new_archive_does_not_suffer_for_the_one_that_was_deleted() {
+    let place = died_after_settling("a").await;
+    let text = fs::read(place.path()).unwrap();
+    fs::remove_file(place.path()).unwrap();
+    place.sink().await.close().await.unwrap();
+    assert_eq!(place.litter(), [""; 0]);
+    fs::write(place.path(), text).unwrap();
+    assert_eq!(place.payloads().await, numbers(0..5));
+}

@@ -28,7 +28,10 @@ async fn the_same_file_has_one_canonical_address() {
         assert_eq!(address(&link).canonical, before);
     }
     assert_eq!(Address::parse("-", &[]).unwrap().canonical, "-");
-    assert_eq!(Address::parse("file:", &[]).unwrap_err().kind(), Kind::Usage);
+    for wrong in ["file:", "file://host/a"] {
+        assert_eq!(Address::parse(wrong, &[]).unwrap_err().kind(), Kind::Usage);
+    }
+    assert_eq!(Address::parse("file:///a", &[]).unwrap().canonical, "file:/a");
 }
 
 #[tokio::test]

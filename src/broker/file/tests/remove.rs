@@ -114,6 +114,23 @@ async fn a_second_one_who_would_change_it_is_refused_and_a_reader_is_not() {
 }
 
 #[tokio::test]
+async fn one_source_removes_in_one_scan_at_a_time() {
+    let place = Place::new("a");
+    place.fill(numbers(0..3)).await;
+    let source = place.try_source(&Context { exclusive: true, ..context() }).await.unwrap();
+    for left in [2, 1] {
+        let mut scan = source.scan(take()).await.unwrap();
+        assert_eq!(source.scan(take()).await.err().unwrap().kind(), Kind::Held);
+        assert_eq!(source.purge_all().await.unwrap_err().kind(), Kind::Held);
+        let all = drain(&mut *scan).await.unwrap();
+        settle(&*scan, &all[..1], |_| true).await;
+        scan.close().await.unwrap();
+        assert_eq!(payloads(&*source).await.unwrap().0.len(), left);
+    }
+    assert_eq!(source.purge_all().await.unwrap(), Some(1));
+}
+
+#[tokio::test]
 async fn looking_scans_and_closed_ones_remove_nothing() {
     let place = Place::new("a");
     place.fill(numbers(0..1)).await;

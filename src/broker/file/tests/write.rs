@@ -162,3 +162,47 @@ async fn batches_that_wait_share_a_sync_and_make_progress_unpolled() {
         assert!(confirm.await[0].is_ok());
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_went_away_is_a_closed_pipe() {
+    use super::super::store::StreamStore;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let file = fs::File::from(std::os::fd::OwnedFd::from(writer));
+    let mut sink = FileSink::start("x".into(), Box::new(StreamStore { path: "x".into(), file })).unwrap();
+    let results = sink.publish(outgoing(numbers(0..2))).await.await;
+    assert!(results.iter().all(|r| r.as_ref().unwrap_err().kind() == Kind::ClosedPipe), "{results:?}");
+}
+
+/// The file may not grow beyond some size, as on a disk that fills up: half a batch is written when the error comes.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_disk_that_fills_up_leaves_no_torn_line() {
+    const CHILD: &str = "DLQ_TEST_FULL_DISK";
+    if let Some(path) = std::env::var_os(CHILD) {
+        let address = address(Path::new(&path));
+        let mut sink = (address.backend.sink)(&address, &context()).await.unwrap();
+        for (batch, fits) in [(numbers(0..50), true), (numbers(50..9000), false), (numbers(9000..9050), true)] {
+            let results = sink.publish(outgoing(batch)).await.await;
+            assert!(results.iter().all(|r| r.is_ok() == fits), "{:?}", results[0]);
+        }
+        sink.close().await.unwrap();
+        return;
+    }
+    for name in ["a", "a.zst"] {
+        let place = Place::new(name);
+        let test = "broker::file::tests::write::a_disk_that_fills_up_leaves_no_torn_line";
+        let child = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(test)
+            .env(CHILD, place.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout).into_owned();
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
+        let expected = [numbers(0..50), numbers(9000..9050)].concat();
+        assert_eq!(place.payloads().await, expected);
+    }
+}

@@ -1,0 +1,421 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dlq_global_optspecs
+    string join \n o/output= q/quiet v/verbose color= log-format= timeout= h/help V/version
+end
+
+function __fish_dlq_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dlq_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dlq_using_subcommand
+    set -l cmd (__fish_dlq_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dlq -n "__fish_dlq_needs_command" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_needs_command" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_needs_command" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_needs_command" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_needs_command" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_needs_command" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_needs_command" -s V -l version -d 'Print version'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "inspect" -d 'Show messages without taking them'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "filter" -d 'Stream all messages for which a jq expression is true, like grep'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "sample" -d 'Take a uniform random sample in one pass'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "replay" -d 'Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "redrive" -d 'Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "copy" -d 'Copy messages as they are: export, import, duplicate'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "move" -d 'Copy messages as they are, and remove each once its copy is confirmed'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "purge" -d 'Remove messages, after writing them to an archive'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "depth" -d 'How many messages there are, how old, and how far that can be trusted'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "man" -d 'Print the manual page'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l print -d 'Print what this jq expression gives for each message instead of the message (with -o raw: strings without quotes)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l delimiter -d 'With -o raw: what follows each payload (\\n, \\t, \\0 and \\\\ are understood)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l print -d 'Print what this jq expression gives for each message instead of the message (with -o raw: strings without quotes)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l delimiter -d 'With -o raw: what follows each payload (\\n, \\t, \\0 and \\\\ are understood)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s e -l exit-status -d 'Exit 5 when no message matches'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l by -d 'Sample each group evenly; a group is what this jq expression gives' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l seed -d 'The same seed gives the same sample of the same queue' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l print -d 'Print what this jq expression gives for each message instead of the message (with -o raw: strings without quotes)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l delimiter -d 'With -o raw: what follows each payload (\\n, \\t, \\0 and \\\\ are understood)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to-X -d 'An option of the destination\'s connection' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l dry-run -d 'Show the plan and stop: nothing is changed'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to-X -d 'An option of the destination\'s connection' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l dry-run -d 'Show the plan and stop: nothing is changed'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l to-X -d 'An option of the destination\'s connection' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l dry-run -d 'Show the plan and stop: nothing is changed'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l to-X -d 'An option of the destination\'s connection' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l dry-run -d 'Show the plan and stop: nothing is changed'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l backup -d 'Where to write the messages first; the default is a new file in this folder' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l all -d 'Every message of the queue'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l no-backup -d 'Write no archive: what is removed is gone'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l dry-run -d 'Show the plan and stop: nothing is changed'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand man" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand man" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand man" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand man" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand man" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand man" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

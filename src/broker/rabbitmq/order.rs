@@ -1,0 +1,120 @@
+//! Keeps the order of a quorum queue of which only a part was read.
+//!
+//! A quorum queue hands out what was given back before, in the order it was given back, ahead of what it never delivered. So
+//! the first twenty messages of a queue that somebody has looked at whole would, given back, stand behind all the others. They
+//! do not if everything that was given back before is taken too, and then all of it is given back in one go.
+
+use std::time::{Duration, Instant};
+
+use super::facts::Returns;
+use super::ledger::Ledger;
+use super::reader::Reader;
+use super::window::Came;
+use crate::broker::{Error, Kind, Result};
+
+/// Most messages taken for the sake of order alone.
+const MOST: u64 = 200_000;
+/// Longest time spent on it.
+const LONGEST: Duration = Duration::from_secs(20);
+const WINDOW: u16 = 10_000;
+const QUIET: Duration = Duration::from_millis(200);
+
+impl Reader {
+    /// Takes what must be taken. The sentence says what became of the order where it could not be kept.
+    pub(super) async fn keep_order(&mut self) -> Result<Option<String>> {
+        let unsettled = self.held.ledger(Ledger::unsettled);
+        let returns = self.facts.returns();
+        let clear = match returns {
+            Returns::InPlace => true,
+            Returns::BehindReturned => !self.last_redelivered,
+            Returns::Back => false,
+        };
+        if unsettled == 0 || clear {
+            return Ok(None);
+        }
+        let ready = self.ready().await?;
+        if ready == 0 {
+            return Ok(None);
+        }
+        let told = Some(format!(
+            "the {unsettled} messages given back now stand {}",
+            if returns == Returns::Back {
+                "at the end of the queue"
+            } else {
+                "behind others that were given back before"
+            }
+        ));
+        // Where a look is counted, order is not worth a look at every message.
+        if self.facts.policy.counts() || (returns == Returns::Back && ready > MOST) {
+            return Ok(told);
+        }
+        let (began, before) = (Instant::now(), self.delivered);
+        while began.elapsed() < LONGEST && self.delivered - before < MOST {
+            let from = self.held.ledger(Ledger::last) + 1;
+            self.windows.open(WINDOW).await?;
+            loop {
+                let full = self.held.ledger(|l| l.unsettled_from(from)) >= u64::from(WINDOW);
+                if full {
+                    break;
+                }
+                let mut late = Vec::new();
+                match tokio::time::timeout(QUIET, self.windows.next()).await {
+                    Ok(Some(Came::Delivery(d))) => late.push(*d),
+                    Ok(Some(Came::Broke(e))) => return Err(super::error::map(&e, "giving messages back")),
+                    Ok(Some(Came::Cancelled) | None) => {
+                        return Err(Error::new(Kind::Unreachable, "the server ended the consumer")
+                            .during("giving messages back"));
+                    }
+                    Err(_) => {
+                        if self.ready().await? == 0 {
+                            self.end_window().await?;
+                            return Ok(None);
+                        }
+                        if began.elapsed() >= LONGEST {
+                            break;
+                        }
+                        continue;
+                    }
+                }
+                while let Some(Came::Delivery(d)) = self.windows.ready() {
+                    late.push(*d);
+                }
+                self.take_in(late).await?;
+                if returns == Returns::BehindReturned && !self.last_redelivered {
+                    self.end_window().await?;
+                    return Ok(None);
+                }
+            }
+        }
+        self.end_window().await?;
+        Ok(told)
+    }
+
+    /// Waits until a quorum queue has removed what was acknowledged. Its channel puts acknowledgements off when it is behind,
+    /// and forgets those when it closes. Opening and ending a consumer are answered through the log of the queue: the first
+    /// round comes after what was sent, the second after what was put off. It may bring a message, which goes back with the rest.
+    pub(super) async fn settle_down(&mut self) -> Result<()> {
+        if self.facts.returns() == Returns::InPlace || !self.held.may_be_behind() {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            self.windows.open(1).await?;
+            self.end_window().await?;
+            self.held.barrier("giving messages back").await?;
+        }
+        Ok(())
+    }
+
+    async fn end_window(&mut self) -> Result<()> {
+        self.windows.stop().await?;
+        let mut late = Vec::new();
+        while let Some(came) = self.windows.next().await {
+            match came {
+                Came::Delivery(d) => late.push(*d),
+                Came::Cancelled => {}
+                Came::Broke(e) => return Err(super::error::map(&e, "giving messages back")),
+            }
+        }
+        self.take_in(late).await
+    }
+}
