@@ -70,16 +70,21 @@ pub fn measure(setting: &Setting) -> Result<Table> {
     Ok(table)
 }
 
-/// All have selected the same: the same archive lines where those are printed, else as many.
+/// All have selected the same, by the ids in archive lines where those are printed, else as many.
 fn agree(contenders: &[Contender]) -> Result {
-    let first = line_ids(&contenders[0].out)?;
+    let first = ids(&contenders[0].out)?;
     if first.is_empty() {
         return Err("nothing was selected".into());
     }
     for c in contenders {
-        let same = if c.lines { line_ids(&c.out)? == first } else { count(&c.out)? == first.len() };
-        if !same {
-            return Err(format!("{} selected other messages than {}", c.name, contenders[0].name).into());
+        let selected = count(&c.out)?;
+        if selected != first.len() || c.lines && ids(&c.out)? != first {
+            let (name, ours) = (&contenders[0].name, first.len());
+            return Err(format!(
+                "{} selected {selected} messages, {name} {ours}; or others, or in another order",
+                c.name
+            )
+            .into());
         }
     }
     Ok(())
@@ -89,9 +94,9 @@ fn count(path: &Path) -> Result<usize> {
     Ok(std::fs::read(path)?.iter().filter(|b| **b == b'\n').count())
 }
 
-fn line_ids(path: &Path) -> Result<Vec<String>> {
+fn ids(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)?;
     let id =
-        |line| Ok(serde_json::from_str::<serde_json::Value>(line)?["line"].as_str().unwrap_or_default().to_owned());
+        |line| Ok(serde_json::from_str::<serde_json::Value>(line)?["id"].as_str().unwrap_or_default().to_owned());
     text.lines().map(id).collect()
 }

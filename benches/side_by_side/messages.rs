@@ -40,7 +40,7 @@ pub fn body(n: u64) -> String {
     let r = spread(n);
     let total = r % 10_000;
     format!(
-        r#"{{"order":"{}","number":{n},"customer":{{"id":{},"name":"Ada Lövelace","email":"ada.{}@example.org","country":"SE"}},"placed":"{}","currency":"EUR","total":{}.{:02},"items":[{{"sku":"SKU-{:05}","name":"Enamel mug, blue","quantity":{},"price":{}.5}},{{"sku":"SKU-{:05}","name":"Notebook A5, dotted","quantity":1,"price":12.9}}],"shipping":{{"method":"parcel","street":"Storgatan {}","zip":"114 55","city":"Stockholm"}},"attempt":{},"note":null}}"#,
+        r#"{{"order":"{}","number":{n},"customer":{{"id":{},"name":"Ada Lövelace","email":"ada.{}@example.org"}},"placed":"{}","currency":"EUR","total":{}.{:02},"items":[{{"sku":"SKU-{:05}","name":"Enamel mug, blue","quantity":{},"price":{}.5}},{{"sku":"SKU-{:05}","name":"Notebook A5","quantity":1,"price":12.9}}],"shipping":{{"method":"parcel","street":"Storgatan {}","zip":"114 55","city":"Stockholm"}},"attempt":{}}}"#,
         id(n),
         r >> 40,
         r >> 50,
