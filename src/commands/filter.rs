@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::looking::{Printing, ended, print_selected};
 use super::selecting;
 use super::session::{Opening, Session};
-use crate::broker::{Error, Kind, Result, ScanRequest};
+use crate::broker::{Error, Kind, Result, ScanRequest, registry};
 use crate::cli;
 use crate::exit::Exit;
 use crate::output::human;
@@ -40,6 +40,13 @@ pub struct Args {
 /// # Errors
 /// Whatever keeps the queue from being opened or standard output from being written.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    if let Some(expression) = args.expression.as_deref()
+        && registry::of_address(expression).is_ok()
+        && expression != "-"
+    {
+        return Err(Error::new(Kind::Usage, format!("{expression} stands where the jq expression belongs"))
+            .hint("the queue comes first, then the expression: dlq filter QUEUE JQ"));
+    }
     let selection = selecting::selection(&args.select, args.expression.as_deref(), &args.queue, &session.ui)?;
     if selection.program.is_none() {
         return Err(Error::new(Kind::Usage, "filter needs a jq expression")

@@ -43,23 +43,24 @@ pub struct PlanFacts {
 
 #[derive(Debug, Default)]
 struct Tallied {
-    counts: HashMap<String, u64>,
+    counts: HashMap<String, (u64, String)>,
     others: u64,
 }
 
 impl Tallied {
-    fn add(&mut self, name: &str) {
-        if let Some(n) = self.counts.get_mut(name) {
+    fn add(&mut self, name: &str, detail: impl FnOnce() -> String) {
+        if let Some((n, _)) = self.counts.get_mut(name) {
             *n += 1;
         } else if self.counts.len() < DISTINCT {
-            self.counts.insert(name.to_owned(), 1);
+            self.counts.insert(name.to_owned(), (1, detail()));
         } else {
             self.others += 1;
         }
     }
 
     fn named(self) -> (Vec<Counted>, u64) {
-        let mut all: Vec<_> = self.counts.into_iter().map(|(name, count)| Counted { name, count }).collect();
+        let mut all: Vec<_> =
+            self.counts.into_iter().map(|(name, (count, detail))| Counted { name, detail, count }).collect();
         all.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
         let omitted = all.len().saturating_sub(NAMED) as u64 + u64::from(self.others > 0);
         all.truncate(NAMED);
@@ -88,7 +89,7 @@ impl PlanFacts {
     pub fn selected(&mut self, m: &DeadLetter, death: Option<&Death>, absent_path: bool) {
         self.selected += 1;
         self.absent_path += u64::from(absent_path);
-        self.causes.add(death.map_or("", |d| d.cause.as_str()));
+        self.causes.add(death.map_or("", |d| d.cause.as_str()), || death.map(in_words).unwrap_or_default());
         let Some((route, max_replays)) = &self.rules else { return };
         if Mark::replays(&m.headers) >= *max_replays {
             self.over_max_replays += 1;
@@ -99,7 +100,7 @@ impl PlanFacts {
                 if self.targets.len() < NAMED && !self.targets.contains(&target) {
                     self.targets.push(Arc::clone(&target));
                 }
-                self.destinations.add(&target.to_string());
+                self.destinations.add(&target.to_string(), String::new);
             }
             Ok(None) => {}
             Err(e) => {
@@ -132,6 +133,18 @@ impl PlanFacts {
             unroutable: self.unroutable,
             unroutable_examples: self.unroutable_examples,
         }
+    }
+}
+
+/// Reason, class and queue of a death: what an engineer knows a cause by.
+fn in_words(d: &Death) -> String {
+    let queue = d.origin.as_ref().and_then(|o| o.queue.as_deref());
+    let what = d.class.as_deref().or(d.reason.as_deref());
+    match (what, queue) {
+        (Some(what), Some(queue)) => format!("{what} in {queue}"),
+        (Some(what), None) => what.to_owned(),
+        (None, Some(queue)) => format!("from {queue}"),
+        (None, None) => String::new(),
     }
 }
 
@@ -174,7 +187,7 @@ mod tests {
         facts.selected(&message("d", Some("bills"), 2), None, false);
         facts.selected(&message("e", None, 0), None, false);
         let plan = facts.finish();
-        let counted = |name: &str, count| Counted { name: name.into(), count };
+        let counted = |name: &str, count| Counted { name: name.into(), detail: String::new(), count };
         assert_eq!(plan.causes, [counted("", 3), counted("3f2a9c11", 2)]);
         assert_eq!(plan.destinations, [counted("orders", 2), counted("bills", 1)]);
         assert_eq!((plan.read, plan.selected, plan.absent_path), (9, 5, 1));

@@ -268,6 +268,8 @@ pub struct Planned {
 pub struct Counted {
     /// What.
     pub name: String,
+    /// What is known of it besides, for people; empty where that is nothing.
+    pub detail: String,
     /// How many.
     pub count: u64,
 }

@@ -36,7 +36,8 @@ fn a_move_takes_what_it_moved_and_leaves_the_rest() {
     assert_eq!((report["moved"].as_u64(), report["remaining"].as_u64()), (Some(moved.len() as u64), Some(0)));
     let mut back = ids(&s, Q);
     let mut all = all;
-    (back.sort(), all.sort());
+    back.sort();
+    all.sort();
     assert_eq!(back, all);
 }
 
@@ -90,7 +91,7 @@ fn a_replay_marks_counts_and_stops_at_the_limit() {
     let s = Sandbox::new();
     let ran = s.run(&["replay", Q, "--to", "file:one.ndjson", "--yes", "-o", "json"]);
     assert_eq!((ran.code, ran.json()["replayed"].as_u64()), (0, Some(360)), "{}", ran.stderr);
-    let marks = |q: &str| s.run(&["filter", q, ".replays == 1 and .headers[\"dlq-replay\"] != null"]).lines();
+    let marks = |q: &str| s.run(&["filter", q, ".replays >= 1 and .headers[\"dlq-replay\"] != null"]).lines();
     assert_eq!(marks("file:one.ndjson"), 360);
     let ran =
         s.run(&["replay", "file:one.ndjson", "--to", "file:two.ndjson", "--max-replays", "1", "--yes", "-o", "json"]);
@@ -130,8 +131,17 @@ fn a_second_writer_is_refused() {
     first.wait().expect("wait");
     // What the killed run confirmed is there, and what it removed is exactly a part of that.
     let (slow, left) = (ids(&s, "file:slow.ndjson"), ids(&s, Q));
-    let all: std::collections::BTreeSet<_> = slow.iter().chain(&left).cloned().collect();
-    assert_eq!(all.len(), 360, "nothing is lost");
+    // Ids of different topics can be equal, so they are counted.
+    let count = |ids: &[String]| {
+        ids.iter().fold(std::collections::BTreeMap::<String, u32>::new(), |mut m, id| {
+            *m.entry(id.clone()).or_default() += 1;
+            m
+        })
+    };
+    let (all, there) = (count(&ids(&Sandbox::new(), Q)), count(&[slow, left].concat()));
+    for (id, n) in all {
+        assert!(there.get(&id).is_some_and(|m| *m >= n), "{id} is lost");
+    }
 }
 
 #[cfg(unix)]

@@ -70,8 +70,12 @@ fn rich(f: &dyn Fixture) -> DeadLetter {
     let mut headers: Vec<(String, Value)> =
         simple.into_iter().filter(|(_, v)| f.carries(v)).map(|(n, v)| (n.to_owned(), v)).collect();
     let table: Fields = headers.iter().cloned().collect();
-    headers.push(("array".into(), Value::Array(headers.iter().map(|(_, v)| v.clone()).collect())));
-    headers.push(("table".into(), Value::Table(table)));
+    let array = Value::Array(headers.iter().map(|(_, v)| v.clone()).collect());
+    for (name, nested) in [("array", array), ("table", Value::Table(table))] {
+        if f.carries(&nested) {
+            headers.push((name.into(), nested));
+        }
+    }
     let mut m = message("{\"rich\":true}");
     m.headers = headers.into_iter().collect();
     m

@@ -89,13 +89,20 @@ impl Fixture for Server {
     }
 
     fn carries(&self, value: &Value) -> bool {
+        if self.kind == "stream" {
+            // A stream keeps AMQP 1.0 messages: arrays and tables are dropped on the way in, byte arrays become strings, and a
+            // decimal ends the connection with INTERNAL_ERROR (4.3.6).
+            let dropped = matches!(value, Value::Array(_) | Value::Table(_) | Value::Bytes(_) | Value::Decimal { .. });
+            if dropped {
+                return false;
+            }
+        }
         match value {
             Value::U64(_) | Value::Number(_) | Value::Labelled(..) => false,
             // The broker turns short strings inside tables into long ones on no version; it refuses none either, but an
             // AMQP 0-9-1 table of RabbitMQ has no such type.
             Value::ShortText(_) => false,
-            // Written to a stream a decimal ends the connection with INTERNAL_ERROR (4.3.6).
-            Value::Decimal { .. } => self.kind != "stream",
+
             Value::Array(vs) => vs.iter().all(|v| self.carries(v)),
             Value::Table(t) => t.iter().all(|(_, v)| self.carries(v)),
             _ => true,

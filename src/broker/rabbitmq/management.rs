@@ -12,6 +12,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use super::address::{self, Parts, encode};
 use super::connect::{Link, Server};
 use super::credentials::Credentials;
+use super::policies;
 use super::queue_info::QueueInfo;
 use super::tls;
 use crate::broker::address::{Secret, decode};
@@ -75,7 +76,11 @@ impl Management {
     /// As [`Management::get`].
     pub async fn queue(&self, name: &str) -> Result<Option<QueueInfo>> {
         let found = self.get(format!("{}/{}", self.path("queues"), encode(name))).await?;
-        Ok(found.map(|json| QueueInfo::of(&json, self.0.version)))
+        let Some(mut info) = found.map(|json| QueueInfo::of(&json, self.0.version)) else { return Ok(None) };
+        if info.kind == "quorum" && info.delivery_limit.is_none() {
+            info.delivery_limit = policies::delivery_limit(self, &info, self.0.version).await;
+        }
+        Ok(Some(info))
     }
 
     /// Every queue of the vhost, up to some thousands.

@@ -18,6 +18,7 @@ mod letter;
 pub mod lookup;
 pub mod management;
 mod order;
+mod policies;
 mod pump;
 pub mod queue_info;
 mod reader;

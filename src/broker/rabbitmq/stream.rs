@@ -106,6 +106,8 @@ pub struct StreamScan {
     remaining: u64,
     /// Survives a dropped `next`.
     taken: Vec<Delivery>,
+    /// Newest tag acknowledged.
+    acked: u64,
     ended: bool,
     closed: Closed,
     longest: Duration,
@@ -138,6 +140,7 @@ impl StreamScan {
             last: ends.map(|(_, last)| last),
             remaining: request.at_most.unwrap_or(u64::MAX),
             taken: Vec::new(),
+            acked: 0,
             ended: false,
             closed: Closed::default(),
             longest: ctx.timeout,
@@ -215,7 +218,12 @@ impl Scan for StreamScan {
         }
         self.fill().await?;
         let Some(newest) = self.taken.last().map(|d| d.token.0) else { return Ok(None) };
-        ack(&self.channel, newest).await?;
+        if newest > self.acked {
+            // Noted first: a `next` dropped here must not acknowledge the same again, which closes the channel. What is not
+            // acknowledged now is with the next.
+            self.acked = newest;
+            ack(&self.channel, newest).await?;
+        }
         Ok(Some(Batch { lane: 0, deliveries: std::mem::take(&mut self.taken) }))
     }
 

@@ -131,7 +131,11 @@ fn counted(list: &[Counted], omitted: u64, unknown: &str) -> Vec<String> {
     let mut lines: Vec<String> = list
         .iter()
         .take(NAMED)
-        .map(|c| format!("{} × {}", human::count(c.count), if c.name.is_empty() { unknown } else { &c.name }))
+        .map(|c| {
+            let name = if c.name.is_empty() { unknown } else { &c.name };
+            let space = if c.detail.is_empty() { "" } else { " " };
+            format!("{} × {name}{space}{}", human::count(c.count), c.detail)
+        })
         .collect();
     let more = list.len().saturating_sub(NAMED) as u64 + omitted;
     if more > 0 {
