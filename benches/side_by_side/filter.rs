@@ -96,7 +96,6 @@ fn count(path: &Path) -> Result<usize> {
 
 fn ids(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)?;
-    let id =
-        |line| Ok(serde_json::from_str::<serde_json::Value>(line)?["id"].as_str().unwrap_or_default().to_owned());
+    let id = |line| Ok(serde_json::from_str::<serde_json::Value>(line)?["id"].as_str().unwrap_or_default().to_owned());
     text.lines().map(id).collect()
 }

@@ -6,8 +6,8 @@ use super::process::peak;
 use super::table::{Row, Table};
 use super::{DLQ, Result, Setting};
 
-/// More than this from the short to the long archive is growth.
-const FLAT: f64 = 1.25;
+/// A hundred times the lines, and less than this times the memory: the short archive ends before every batch is in use.
+const FLAT: f64 = 2.0;
 const MOST: f64 = 64.0;
 
 const VERBS: [(&str, &[&str]); 3] = [
