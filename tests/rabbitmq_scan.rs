@@ -396,7 +396,7 @@ async fn the_last_three_looks_are_refused_where_each_counts() {
     for left in [5, 4, 3] {
         let (seen, closed) = look(&*source, None).await;
         assert_eq!(seen, all);
-        assert!(closed.notices.iter().any(|n| n.contains(&format!("has {left} looks left"))), "{closed:?}");
+        assert!(closed.notices.iter().any(|n| n.contains(&format!("has {left} look"))), "{closed:?}");
     }
     let (seen, end, _) = read(source.scan(request(false, None)).await.unwrap(), |_| Act::Keep).await;
     assert_eq!(seen, Vec::<String>::new());

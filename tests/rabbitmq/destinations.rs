@@ -61,8 +61,10 @@ fn one_queue_or_one_exchange() {
 
 #[test]
 fn a_place_that_is_not_there_is_refused_before_anything() {
-    let Some(Dead { b, s, dead, .. }) = dead("43", "classic", &["a"; 5]) else { return };
-    let other = b.queue("other", "classic", &[]);
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let (dead, other) = (b.queue("dead", "quorum", &[]), b.queue("other", "classic", &[]));
+    b.fill(&dead, 5);
     let near = format!("{other}s");
     for verb in ["replay", "move", "copy"] {
         let to = b.address(&near);

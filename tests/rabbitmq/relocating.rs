@@ -159,5 +159,5 @@ fn a_stream_is_read_and_copied_and_not_taken_from() {
     let ran = s.run(&["copy", &b.address(&log), &b.address(&q), "-y", "-o", "json"]);
     assert_eq!((ran.code, ran.json()["copied"].as_u64()), (0, Some(30)), "{}", ran.stderr);
     assert_eq!(b.bodies(&q), all);
-    assert_eq!(b.ready(&log), 30);
+    b.settled(&log, 30);
 }

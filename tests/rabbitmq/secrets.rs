@@ -62,6 +62,11 @@ fn no_output_has_a_password() {
             bare(&run(&["copy", &good, &bad, "-y"]));
             bare(&run(&["move", &bad, &to, "-y"]));
             bare(&run(&["inspect", &format!("{good}&unknown=1")]));
+            bare(&run(&["inspect", good.strip_prefix("amqp://").unwrap()]));
+            bare(&run(&["inspect", &good.replace("//guest:", "//gue?st:")]));
+            bare(&run(&["filter", ".body", &good]));
+            bare(&run(&["replay", &good, &to, "-y"]));
+            bare(&run(&["purge", &good, "--backup", &to, "--all"]));
             bare(&run(&["inspect", &good.replace("amqp://", "amqb://")]));
             bare(&run(&["inspect", &good.replace("5672", "x").replace("127.0.0.1:", "127.0.0.1:x")]));
         }
@@ -95,6 +100,8 @@ fn everything_works_without_the_management_api() {
         _ = ok(&["replay", &from, "--to", &dest, "-y", "-n", "1"]);
         _ = ok(&["purge", &from, "-n", "1", "--no-backup", "-y"]);
         assert_eq!(b.bodies(&to), ["0", "0", "1", "2"]);
+        // A quorum queue takes back what its channel gave back a moment later.
+        b.settled(&q, 2);
         assert_eq!(b.bodies(&q), ["4", "5"]);
     }
     // On 3.10 what a look costs a quorum queue cannot be told then.
