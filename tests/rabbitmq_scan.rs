@@ -1,6 +1,9 @@
 //! Reading RabbitMQ queues on real servers: nothing is lost, the order is kept, and what cannot be safe is refused or saved.
 #![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "support/servers.rs"]
+mod servers;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,26 +15,8 @@ use futures::future::join_all;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use servers::{Server, server};
 use tokio_util::sync::CancellationToken;
-
-struct Server {
-    url: String,
-    management: String,
-}
-
-/// The server of a version, or a visible skip; with `DLQ_TEST_REQUIRE=rabbitmq` a failure.
-fn server(version: &str) -> Option<Server> {
-    let of = |what: &str| std::env::var(format!("DLQ_TEST_RABBITMQ_{version}_{what}")).ok();
-    match (of("URL"), of("MANAGEMENT")) {
-        (Some(url), Some(management)) => Some(Server { url, management }),
-        _ => {
-            let required = std::env::var("DLQ_TEST_REQUIRE").is_ok_and(|r| r.split(',').any(|r| r == "rabbitmq"));
-            assert!(!required, "DLQ_TEST_RABBITMQ_{version}_URL is not set");
-            eprintln!("SKIPPED: no RabbitMQ {version} (DLQ_TEST_RABBITMQ_{version}_URL, _MANAGEMENT)");
-            None
-        }
-    }
-}
 
 /// A queue of its own, on a connection of its own.
 struct Queue {
@@ -443,7 +428,7 @@ async fn the_last_three_looks_are_refused_where_each_counts() {
     for left in [5, 4, 3] {
         let (seen, closed) = look(&*source, None).await;
         assert_eq!(seen, all);
-        assert!(closed.notices.iter().any(|n| n.contains(&format!("has {left} looks left"))), "{closed:?}");
+        assert!(closed.notices.iter().any(|n| n.contains(&format!("has {left} look"))), "{closed:?}");
     }
     let (seen, end, _) = read(source.scan(request(false, None)).await.unwrap(), |_| Act::Keep).await;
     assert_eq!(seen, Vec::<String>::new());

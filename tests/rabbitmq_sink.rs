@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "support/servers.rs"]
+mod servers;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,20 +21,10 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
+use servers::var;
 use tokio_util::sync::CancellationToken;
 
 const BOTH: [&str; 2] = ["DLQ_TEST_RABBITMQ_43", "DLQ_TEST_RABBITMQ_310"];
-
-/// A variable that `tests/run` sets; without it the test is skipped, in sight, unless the servers are required.
-fn var(name: &str) -> Option<String> {
-    let value = std::env::var(name).ok();
-    if value.is_none() {
-        let required = std::env::var("DLQ_TEST_REQUIRE").is_ok_and(|r| r.contains("rabbitmq"));
-        assert!(!required, "{name} is not set, and DLQ_TEST_REQUIRE asks for rabbitmq");
-        println!("skipped: {name} is not set");
-    }
-    value
-}
 
 fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let notices = Arc::new(Mutex::new(vec![]));

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::error::{Error, Kind, Result};
 use super::registry::{self, Backend};
@@ -72,8 +75,10 @@ impl Address {
         let mut options = Options::new();
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (k, v) = pair.split_once('=').ok_or_else(|| {
-                Error::new(Kind::Usage, format!("option {pair:?} of the address has no value"))
-                    .hint("options are written ?name=value&name=value")
+                // With a question mark in a password this is a piece of it.
+                let what = if pair.contains('@') { "an option".into() } else { format!("option {pair:?}") };
+                Error::new(Kind::Usage, format!("{what} of the address has no value"))
+                    .hint("options are written ?name=value&name=value, and a question mark in a name or password %3F")
             })?;
             options.insert(decode(k), decode(v));
         }
@@ -106,7 +111,45 @@ impl Address {
     }
 }
 
+/// Text that repeats what somebody typed, without the passwords of addresses in it. Rather hides too much.
+pub fn hide(text: &str) -> String {
+    static LOGIN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"((?:[^\s:@/"']*://)?[^\s:@/"']*):[^\s"']*@"#).expect("the pattern is tried in a test")
+    });
+    LOGIN.replace_all(text, "$1:***@").into_owned()
+}
+
 /// Undoes percent encoding; what is not UTF-8 then is left encoded.
 pub fn decode(s: &str) -> String {
     percent_encoding::percent_decode_str(s).decode_utf8().map_or_else(|_| s.to_owned(), |d| d.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_of_what_was_typed_is_repeated() {
+        for (typed, shown) in [
+            ("amqp://me:hunter2@h/q", "amqp://me:***@h/q"),
+            ("amqp://me:hun/ter2@h/q?management=http://me:hunter2@h", "amqp://me:***@h"),
+            ("me:hunter2@h/q", "me:***@h/q"),
+            ("unexpected argument 'amqp://me:hunter2@h/q' found", "unexpected argument 'amqp://me:***@h/q' found"),
+            ("\x1b[33mamqp://me:hunter2@h/q\x1b[0m", "\x1b[33mamqp://me:***@h/q\x1b[0m"),
+            (".body.a == 1", ".body.a == 1"),
+            ("amqp://h/q", "amqp://h/q"),
+        ] {
+            assert_eq!(hide(typed), shown);
+        }
+        for typed in [
+            "amqp://me:hun?ter2@h/q",
+            "me:hunter2@h/q",
+            "me:hunter2@h?management=http://h",
+            "amqb://me:hunter2@h/q",
+            "amqp://me:hun?ter2=@h/q",
+        ] {
+            let e = Address::parse(typed, &[]).expect_err("refused");
+            assert!(!format!("{e:?}").contains("hun") && !format!("{e:?}").contains("ter2@"), "{e:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::address::{Address, Options};
+use super::address::{Address, Options, hide};
 use super::capability::Capabilities;
 use super::error::{Error, Kind, Result};
 use super::{Context, Sink, Source};
@@ -53,7 +53,8 @@ pub fn of_address(typed: &str) -> Result<&'static Backend> {
     }
     let forms = BACKENDS.iter().map(|b| b.form).collect::<Vec<_>>().join(", ");
     let prefixes = BACKENDS.iter().flat_map(|b| b.prefixes.iter().copied());
-    if let Some((scheme, _)) = typed.split_once("://") {
+    let is_scheme = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if let Some((scheme, _)) = typed.split_once("://").filter(|(s, _)| is_scheme(s)) {
         let e = Error::new(Kind::Usage, format!("no broker is known by {scheme}://"));
         let names = prefixes.map(|p| p.trim_end_matches("://").trim_end_matches(':'));
         return Err(match super::nearest(scheme, names) {
@@ -61,7 +62,7 @@ pub fn of_address(typed: &str) -> Result<&'static Backend> {
             None => e.hint(format!("queues are written {forms}")),
         });
     }
-    let e = Error::new(Kind::Usage, format!("{typed:?} is not the address of a queue"));
+    let e = Error::new(Kind::Usage, format!("{:?} is not the address of a queue", hide(typed)));
     Err(if std::path::Path::new(typed).is_file() {
         e.hint(format!("for the archive of that name write file:{typed}"))
     } else if typed.starts_with('.') || typed.contains(['|', '(', '[', '"', ' ']) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::looking::{Printing, ended, open, print_selected};
 use super::selecting;
 use super::session::Session;
+use crate::broker::address::hide;
 use crate::broker::{Error, Kind, Result, ScanRequest, registry};
 use crate::cli;
 use crate::exit::Exit;
@@ -38,7 +39,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         && registry::of_address(expression).is_ok()
         && expression != "-"
     {
-        return Err(Error::new(Kind::Usage, format!("{expression} stands where the jq expression belongs"))
+        return Err(Error::new(Kind::Usage, format!("{} stands where the jq expression belongs", hide(expression)))
             .hint("the queue comes first, then the expression: dlq filter QUEUE JQ"));
     }
     let selection = selecting::selection(&args.look.select, args.expression.as_deref(), &args.queue, &session.ui)?;

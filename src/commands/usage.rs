@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::broker::address::hide;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
@@ -14,7 +15,7 @@ pub fn said(e: &clap::Error, ui: &Ui) -> Exit {
         let written = data.write(coloured(ui.terminal().colour).as_bytes()).and_then(|()| data.finish());
         return written.map_or_else(|e| Exit::of(e.kind()), |()| Exit::Done);
     }
-    ui.usage(&coloured(ui.terminal().colour_err), hint(e).as_deref());
+    ui.usage(&hide(&coloured(ui.terminal().colour_err)), hint(e).as_deref());
     Exit::Usage
 }
 
@@ -42,6 +43,9 @@ fn hint(e: &clap::Error) -> Option<String> {
             "-r" => "to print strings without quotes, add -o raw",
             "--force" => {
                 "to answer the plan's question with yes, add --yes; a named danger is accepted with --accept NAME"
+            }
+            _ if !argument.starts_with('-') => {
+                "a jq expression that selects is given with --filter, another place to send to with --to or as the second argument"
             }
             _ => return None,
         },

@@ -4,4 +4,5 @@ mod bad_input;
 mod changing;
 mod generated;
 mod looking;
+#[path = "../support/sandbox.rs"]
 mod sandbox;

@@ -4,6 +4,8 @@ mod cases;
 mod fixture;
 mod on_file;
 mod on_rabbitmq;
+#[path = "../support/servers.rs"]
+mod servers;
 
 /// One test per case and backend; the fixture says whether its server is there.
 macro_rules! conformance {

@@ -1,6 +1,5 @@
 //! RabbitMQ, a real one.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dlq::message::Value;
@@ -8,6 +7,7 @@ use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::fixture::Fixture;
+use super::servers;
 
 pub struct Server {
     url: String,
@@ -20,27 +20,9 @@ pub struct Server {
 
 /// A fixture for one kind of queue of one version; none where that server is not running, unless it is required.
 pub fn queue(version: &str, kind: &'static str) -> Option<Server> {
-    let name = format!("DLQ_TEST_RABBITMQ_{version}_URL");
-    let Ok(url) = std::env::var(&name) else {
-        let required = std::env::var("DLQ_TEST_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|r| r == "rabbitmq"), "RabbitMQ is required, but {name} is not set");
-        skipped(&format!("{name} is not set; tests/run starts the servers"));
-        return None;
-    };
+    let servers::Server { url, management } = servers::server(version)?;
     let run = format!("{:x}", std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos());
-    let management = std::env::var(format!("DLQ_TEST_RABBITMQ_{version}_MANAGEMENT")).unwrap_or_default();
-    Some(Server { url: url.trim_end_matches('/').to_owned(), management, kind, run, made: AtomicU32::new(0) })
-}
-
-/// Said in the output of the run, and counted where `tests/run` counts.
-fn skipped(why: &str) {
-    let mut err = std::io::stderr();
-    writeln!(err, "SKIPPED: {why}").expect("standard error");
-    if let Some(path) = std::env::var_os("DLQ_TEST_SKIPPED") {
-        let mut list =
-            std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the list of the skipped");
-        writeln!(list, "{why}").expect("write");
-    }
+    Some(Server { url, management, kind, run, made: AtomicU32::new(0) })
 }
 
 impl Server {
@@ -78,10 +60,7 @@ impl Fixture for Server {
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
             channel.queue_declare(name.as_str().into(), options, arguments).await.expect("declare");
         });
-        match self.management.as_str() {
-            "" => format!("{}/{name}", self.url),
-            api => format!("{}/{name}?management={api}", self.url),
-        }
+        format!("{}/{name}?management={}", self.url, self.management)
     }
 
     fn absent_queue(&self) -> String {

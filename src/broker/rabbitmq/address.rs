@@ -207,11 +207,13 @@ fn host_and_port(place: &str, default: u16) -> Result<(String, u16)> {
     }
     let port = match port {
         None => default,
-        Some(p) => p
-            .parse::<u16>()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| wrong(&format!("the port {p:?}, which is not a number from 1 to 65535,")))?,
+        Some(p) => {
+            p.parse::<u16>().ok().filter(|n| *n > 0).ok_or_else(|| match p.bytes().all(|b| b.is_ascii_digit()) {
+                true => wrong(&format!("the port {p:?}, which is not a number from 1 to 65535,")),
+                // It may be the beginning of a password.
+                false => wrong("a port that is not a number"),
+            })?
+        }
     };
     Ok((decode(host).to_ascii_lowercase(), port))
 }

@@ -12,7 +12,7 @@ use crate::broker::{Accuracy, Depth, Result};
 ///
 /// # Errors
 /// None of its own: what the API does not say is `None`.
-pub async fn of(facts: &Facts, ready: u64, api: Option<&Management>, queue: &str) -> Result<Depth> {
+pub async fn of(facts: &Facts, ready: u64, consumers: u64, api: Option<&Management>, queue: &str) -> Result<Depth> {
     let stream = facts.kind == QueueKind::Stream;
     let mut depth = Depth {
         kind: facts.kind.word(),
@@ -31,6 +31,10 @@ pub async fn of(facts: &Facts, ready: u64, api: Option<&Management>, queue: &str
         if !stream {
             depth.in_flight = json["messages_unacknowledged"].as_u64();
             depth.delayed = json["messages_delayed"].as_u64();
+            // The API's counts are some seconds old, and so is who held what.
+            if depth.in_flight.is_some_and(|n| n > 0) || consumers > 0 {
+                depth.accuracy = Accuracy::Approximate;
+            }
         }
         if ready > 0 {
             depth.oldest = oldest(&json);

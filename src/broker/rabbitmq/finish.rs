@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::error;
 use super::facts::Returns;
 use super::hazard::Policy;
 use super::held::counts;
@@ -14,6 +13,7 @@ use super::ledger::Ledger;
 use super::reader::Reader;
 use super::rescue;
 use super::window::Came;
+use super::{error, number};
 use crate::broker::{Closed, Error, Kind, Result};
 
 /// Longest wait for a consumer to be sent all it can be.
@@ -127,14 +127,15 @@ impl Reader {
         if n > 0 {
             let limit = self.facts.policy.limit().map_or_else(String::new, |l| format!(" {l}"));
             self.closed.notices.push(format!(
-                "{n} messages carried more deliveries than the limit{limit} of this queue, and the broker would have destroyed them when they were given back: \
-                 exact copies were put at the end of the queue and the originals removed; a higher delivery-limit set by policy makes such messages safe"
+                "{} carried more deliveries than the limit{limit} of this queue, and giving back would have destroyed what did: an exact copy \
+                 of each was put at the end of the queue before the original was removed; a higher delivery-limit set by policy makes such messages safe",
+                number(n, "message")
             ));
         }
         if let Some(left) = self.fewest.filter(|left| *left > 0) {
             self.closed.notices.push(format!(
-                "this look counted as a delivery: the message nearest to the delivery limit has {} looks left",
-                left - 1
+                "this look counted as a delivery: the message nearest to the delivery limit has {} left",
+                number(left - 1, "look")
             ));
         }
     }
@@ -153,7 +154,8 @@ impl Reader {
         Error::new(
             e.kind(),
             format!(
-                "the channel broke while {unsettled} messages were held, which the server puts back by itself{counted}"
+                "the channel broke while {} held, which the server puts back by itself{counted}",
+                if unsettled == 1 { "1 message was".into() } else { format!("{unsettled} messages were") }
             ),
         )
         .during("reading the queue")
@@ -172,8 +174,8 @@ impl Reader {
         Error::new(
             Kind::Indeterminate,
             format!(
-                "{} messages carried more deliveries than the limit of the queue and could not be copied to safety; the broker has dropped or dead-lettered them",
-                self.at_risk.len()
+                "{} carried more deliveries than the limit of the queue and could not be copied to safety; the broker has dropped or dead-lettered what it was",
+                number(self.at_risk.len() as u64, "message")
             ),
         )
         .during("giving messages back")

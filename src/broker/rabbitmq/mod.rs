@@ -50,3 +50,8 @@ pub static BACKEND: Backend = Backend {
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     describe: capabilities::describe,
 };
+
+/// `1 look`, `3 looks`.
+fn number(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}

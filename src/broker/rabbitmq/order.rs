@@ -35,7 +35,8 @@ impl Reader {
             return Ok(None);
         }
         let told = Some(format!(
-            "the {unsettled} messages given back now stand {}",
+            "what was given back ({}) now stands {}",
+            super::number(unsettled, "message"),
             if returns == Returns::Back {
                 "at the end of the queue"
             } else {

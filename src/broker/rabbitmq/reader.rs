@@ -288,14 +288,15 @@ impl Reader {
             return Ok(false);
         }
         if self.delivered == 0 {
-            let e = Error::new(Kind::Held, format!("the queue has {ready} messages but delivers none"));
+            let e =
+                Error::new(Kind::Held, format!("the queue has {} but delivers none", super::number(ready, "message")));
             return Err(e.during("reading the queue").hint(if self.facts.single_active {
                 "it has a single active consumer, and that is another one: stop it first"
             } else {
                 "it may have a single active consumer, and that is another one: stop it first"
             }));
         }
-        self.cut(format!("the queue stopped delivering, though it has {ready} messages more"));
+        self.cut(format!("the queue stopped delivering, though it has {} more", super::number(ready, "message")));
         Ok(true)
     }
 
@@ -358,7 +359,8 @@ impl Reader {
             Some(left) if left <= hazard::FEW => self.ctx.accept(
                 hazard::NAME,
                 format!(
-                    "a message of this queue has {left} looks left: each look counts as a delivery, and after {limit} the broker drops or dead-letters it"
+                    "a message of this queue has {} left: each look counts as a delivery, and after {limit} the broker drops or dead-letters it",
+                    super::number(left, "look")
                 ),
             ),
             _ => Ok(()),

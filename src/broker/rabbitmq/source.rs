@@ -241,12 +241,12 @@ impl Source for RabbitSource {
     }
 
     async fn depth(&self) -> Result<Depth> {
-        let ready = if self.facts.kind == QueueKind::Stream {
-            stream::ends(&self.link, self.ctx.timeout).await?.map_or(0, |(first, last)| last - first + 1)
+        let (ready, consumers) = if self.facts.kind == QueueKind::Stream {
+            (stream::ends(&self.link, self.ctx.timeout).await?.map_or(0, |(first, last)| last - first + 1), 0)
         } else {
-            self.count().await?.0
+            self.count().await?
         };
-        depth::of(&self.facts, ready, self.api.as_ref(), &self.link.queue).await
+        depth::of(&self.facts, ready, consumers, self.api.as_ref(), &self.link.queue).await
     }
 
     async fn origins(&self) -> Result<Vec<Target>> {

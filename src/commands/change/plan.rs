@@ -148,7 +148,12 @@ fn places(survey: &Survey, destinations: &[Counted], omitted: u64) -> Vec<String
     let mut lines = counted(destinations, omitted, "unknown");
     for (line, destination) in lines.iter_mut().zip(destinations.iter().take(NAMED)) {
         match survey.places.iter().find(|(place, _)| *place == destination.name) {
-            Some((_, Ok(receivers))) if !receivers.is_empty() => line.push_str(&format!(" ({})", receivers.join(", "))),
+            Some((_, Ok(receivers))) if !receivers.is_empty() => {
+                // The place may itself be the one queue that receives.
+                let itself = format!("{}, ", destination.name);
+                let who = receivers.iter().map(|r| r.strip_prefix(&itself).unwrap_or(r)).collect::<Vec<_>>();
+                line.push_str(&format!(" ({})", who.join(", ")));
+            }
             Some((_, Err(e))) => line.push_str(&format!(" — will fail: {e}")),
             _ => {}
         }

@@ -1,4 +1,5 @@
 //! A folder, an empty environment, and the command.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::io::Write;
 use std::path::PathBuf;

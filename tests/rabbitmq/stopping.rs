@@ -1,0 +1,100 @@
+//! Looks that cost nothing, and changes that are stopped in the middle.
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::broker::{Broker, KINDS};
+use crate::sandbox::Sandbox;
+
+#[test]
+fn fifty_looks_lose_nothing() {
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let q = b.queue("q", "quorum", &[("x-delivery-limit", lapin::types::AMQPValue::LongInt(20))]);
+    let all = b.fill(&q, 40);
+    for n in 0..50 {
+        let address = if n % 2 == 0 { b.address(&q) } else { b.bare(&q) };
+        let ran = match n % 5 {
+            0 => s.run(&["inspect", &address, "-n", "7", "-o", "raw"]),
+            1 => s.run(&["sample", &address, "-n", "3", "-o", "raw"]),
+            2 => s.run(&["purge", &address, "--all", "--dry-run"]),
+            3 => s.run(&["replay", &address, "--to", &address.replace(&q, "amq.none"), "--dry-run"]),
+            _ => s.run(&["filter", &address, ".body < 7", "-o", "raw"]),
+        };
+        let expected = if n % 5 == 3 { 1 } else { 0 };
+        assert_eq!(ran.code, expected, "{n}: {}", ran.stderr);
+    }
+    b.settled(&q, 40);
+    assert_eq!(b.bodies(&q), all);
+}
+
+/// A replay at a pace at which it cannot be done before it is stopped.
+fn slow(b: &Broker, s: &Sandbox, from: &str, to: &str) -> Child {
+    let mut child = s
+        .command()
+        .args(["replay", &b.address(from), "--to", &b.address(to), "-y", "-o", "json", "--rate", "200/s"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..200 {
+        if b.ready(to) > 20 {
+            return child;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    panic!("it never began: {:?}", child.wait_with_output());
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_signal_finishes_what_is_in_flight_and_gives_back_the_rest() {
+    let Some(b) = Broker::open("43") else { return };
+    for kind in KINDS {
+        for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+            let s = Sandbox::new();
+            let (q, to) =
+                (b.queue(&format!("q{name}.{kind}"), kind, &[]), b.queue(&format!("to{name}.{kind}"), kind, &[]));
+            let all = b.fill(&q, 3000);
+            let child = slow(&b, &s, &q, &to);
+            signal(&child, name);
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{stderr}");
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["stopped_by"], "signal");
+            let (there, here) = (b.bodies(&to), b.bodies(&q));
+            assert_eq!(report["replayed"], there.len(), "{report}");
+            assert_eq!(report["remaining"], here.len(), "{report}");
+            assert_eq!(report["indeterminate"], 0);
+            assert_eq!([there, here].concat(), all, "each in one place, in order");
+        }
+    }
+}
+
+#[test]
+fn killed_it_loses_nothing() {
+    let Some(b) = Broker::open("43") else { return };
+    for kind in KINDS {
+        let s = Sandbox::new();
+        let (q, to) = (b.queue(&format!("q.{kind}"), kind, &[]), b.queue(&format!("to.{kind}"), kind, &[]));
+        let all = b.fill(&q, 2000);
+        let mut child = slow(&b, &s, &q, &to);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let (there, here) = (b.bodies(&to), b.bodies(&q));
+        let twice = there.len() + here.len() - all.len();
+        assert!(twice <= 500, "{twice} may come twice");
+        let mut each: Vec<u32> = there.iter().chain(&here).map(|n| n.parse().unwrap()).collect();
+        each.sort();
+        each.dedup();
+        assert_eq!(each.len(), all.len(), "nothing is lost");
+    }
+}
