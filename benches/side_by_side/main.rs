@@ -25,8 +25,11 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The command that is measured, built with the optimisations of a release.
 const DLQ: &str = env!("CARGO_BIN_EXE_dlq");
 
+/// Measures one section.
+type Measure = fn(&Setting) -> Result<Table>;
+
 /// A section: its name, and what measures it. A table each.
-const SECTIONS: [(&str, fn(&Setting) -> Result<Table>); 5] = [
+const SECTIONS: [(&str, Measure); 5] = [
     ("start", start::measure),
     ("filter", filter::measure),
     ("memory", memory::measure),

@@ -201,10 +201,10 @@ impl Drop for Broker {
         // A channel the test lost is no reason to leave queues behind.
         let _ = self.runtime.block_on(async {
             let channel = self.connection.create_channel().await?;
-            for q in self.queues.borrow().iter() {
+            for q in self.queues.take() {
                 channel.queue_delete(q.as_str().into(), QueueDeleteOptions::default()).await?;
             }
-            for x in self.exchanges.borrow().iter() {
+            for x in self.exchanges.take() {
                 channel.exchange_delete(x.as_str().into(), ExchangeDeleteOptions::default()).await?;
             }
             self.connection.close(200, "done".into()).await
