@@ -49,6 +49,10 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
             Error::new(Kind::Usage, "an exchange cannot be read from").hint(format!("name a queue: {}", address::FORM))
         );
     }
+    if address.option("exchange").is_some() {
+        return Err(Error::new(Kind::Usage, "the options exchange and routing-key say where to send")
+            .hint("give them with --to-X, for the destination"));
+    }
     let api = Management::open(address, ctx, &link).await;
     let channel = link.channel().await?;
     let queue = name(&link);
