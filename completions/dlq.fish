@@ -37,7 +37,7 @@ complete -c dlq -n "__fish_dlq_needs_command" -l log-format -d 'How to write pla
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_needs_command" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_needs_command" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_needs_command" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_needs_command" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_needs_command" -s V -l version -d 'Print version'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "inspect" -d 'Show messages without taking them'
@@ -84,7 +84,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l strict -d 'Exit 3 wh
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l filter-file -d 'The same, read from a file' -r -F
@@ -120,7 +120,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand filter" -l strict -d 'Exit 3 whe
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand filter" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l by -d 'Sample each group evenly; a group is what this jq expression gives' -r
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l seed -d 'The same seed gives the same sample of the same queue' -r
@@ -157,7 +157,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand sample" -l strict -d 'Exit 3 whe
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand sample" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already' -r
@@ -175,7 +175,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -s n -l limit -d 'At mos
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -201,7 +201,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -l skip-bad-lines -d 'Co
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-replays -d 'Leave messages that have been replayed so often already' -r
@@ -219,7 +219,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s n -l limit -d 'At mo
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -245,7 +245,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l skip-bad-lines -d 'C
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l filter-file -d 'The same, read from a file' -r -F
@@ -261,7 +261,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand copy" -s n -l limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -286,7 +286,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand copy" -l skip-bad-lines -d 'Coun
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand copy" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l filter-file -d 'The same, read from a file' -r -F
@@ -302,7 +302,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand move" -s n -l limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -327,7 +327,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand move" -l skip-bad-lines -d 'Coun
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand move" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l backup -d 'Where to write the messages first; the default is a new file in this folder' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s f -l filter -d 'Only messages for which this jq expression is true' -r
@@ -344,7 +344,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -s n -l limit -d 'At most
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -370,7 +370,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -l skip-bad-lines -d 'Cou
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand purge" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
@@ -387,7 +387,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand depth" -l log-format -d 'How to 
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand depth" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -402,7 +402,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand completions" -l log-format -d 'H
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand completions" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -417,5 +417,5 @@ complete -c dlq -n "__fish_dlq_using_subcommand man" -l log-format -d 'How to wr
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand man" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s q -l quiet -d 'Print nothing but data and errors'
-complete -c dlq -n "__fish_dlq_using_subcommand man" -s v -l verbose -d 'Say more; twice for the client library\'s own log'
+complete -c dlq -n "__fish_dlq_using_subcommand man" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -68,10 +68,10 @@ impl Verb {
     /// `--yes`.
     pub fn yes(&self) -> bool {
         match self {
-            Verb::Replay(args) => args.safety.yes,
-            Verb::Copy(args) => args.safety.yes,
-            Verb::Move(args) => args.safety.yes,
-            Verb::Purge(args) => args.safety.yes,
+            Verb::Replay(args) => args.change.safety.yes,
+            Verb::Copy(args) => args.change.safety.yes,
+            Verb::Move(args) => args.copy.change.safety.yes,
+            Verb::Purge(args) => args.change.safety.yes,
             _ => false,
         }
     }
@@ -87,9 +87,9 @@ pub struct Output {
     /// Print nothing but data and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more; twice for the client library's own log
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Colour,
@@ -200,6 +200,40 @@ pub struct Safety {
     pub accept: Accept,
 }
 
+/// Everything a verb that looks takes besides its queue.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Looking {
+    /// Which messages.
+    #[command(flatten)]
+    pub select: Select,
+    /// How they are printed.
+    #[command(flatten)]
+    pub print: Print,
+    /// Named dangers.
+    #[command(flatten)]
+    pub accept: Accept,
+    /// Options of the queue.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Everything a verb that changes something takes besides its queues.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Changing {
+    /// Which messages.
+    #[command(flatten)]
+    pub select: Select,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Guards.
+    #[command(flatten)]
+    pub safety: Safety,
+    /// Options of the queue.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
 /// Options of the connection to the destination.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connection")]
@@ -219,8 +253,8 @@ pub struct Pace {
     /// At most so many messages sent and not yet confirmed
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub concurrency: Option<u64>,
-    /// Stop when so many messages have failed (exit 6)
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Stop when more messages than this have failed (exit 6)
+    #[arg(long, value_name = "N")]
     pub max_failures: Option<u64>,
     /// What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip
     #[arg(long, value_name = "WHAT")]

@@ -269,19 +269,26 @@ fn closing_the_mover_settles_what_nobody_waited_for() {
             let mut scan = dlq::broker::Source::scan(&source, request).await.unwrap();
             let sink = FakeSink::new(world.clone());
             dlq::broker::Sink::check(&sink, None).await.unwrap();
+            let fit = dlq::broker::Sink::fit(&sink);
             let mut mover: Box<dyn Mover> = Box::new(PublishThenSettle::new(Box::new(sink), Some(scan.settler())));
             let mut sequence = 0..;
             while let Some(batch) = scan.next().await.unwrap() {
-                let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| Move {
-                    token: d.token,
-                    outgoing: Outgoing { sequence, message: d.message, target: None, verbatim: true },
+                let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| {
+                    let mut outgoing = Outgoing { sequence, message: d.message, target: None, verbatim: true };
+                    fit(&mut outgoing).unwrap();
+                    Move { token: d.token, outgoing }
                 });
                 drop(mover.submit(moves.collect()).await);
             }
             mover.close().await.unwrap();
-            assert_eq!(world.lock().counts.removed_ok, world.lock().counts.delivered, "seed {seed}");
+            let counts = {
+                let w = world.lock();
+                (w.counts.removed_ok, w.counts.delivered)
+            };
+            assert_eq!(counts.0, counts.1, "seed {seed}");
             scan.close().await.unwrap();
         });
-        assert!(world.lock().broken.is_empty(), "seed {seed}: {:?}", world.lock().broken);
+        let broken = world.lock().broken.clone();
+        assert!(broken.is_empty(), "seed {seed}: {broken:?}");
     }
 }

@@ -346,6 +346,38 @@ async fn a_taking_scan_hands_out_the_saved_copies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_queue_takes_no_copy_of_is_saved_in_a_file() {
+    let Some((q, all)) = carried("carried-full").await else { return };
+    let ctl = std::env::var("DLQ_TEST_RABBITMQ_43_CTL").expect("the server's rabbitmqctl");
+    let run = |words: &[&str]| {
+        let done = std::process::Command::new(&ctl).args(words).output().expect("rabbitmqctl runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    // A user who may read and not write: no copy can be published.
+    let user = format!("reader-{}", std::process::id());
+    run(&["add_user", &user, "secret"]);
+    run(&["set_permissions", &user, ".*", "^$", ".*"]);
+    let url = std::env::var("DLQ_TEST_RABBITMQ_43_URL").unwrap();
+    let host = url.rsplit_once('@').unwrap().1.trim_end_matches('/');
+    let address = Address::parse(&format!("amqp://{user}:secret@{host}/{}?management=none", q.name), &[]).unwrap();
+    let (ctx, _) = context(&[]);
+    let source = (address.backend.source)(&address, &ctx).await.unwrap();
+    let mut scan = source.scan(request(false, None)).await.unwrap();
+    assert_eq!(scan.next().await.unwrap_err().kind(), Kind::Denied);
+    let e = scan.close().await.unwrap_err();
+    run(&["delete_user", &user]);
+    assert_eq!(e.kind(), Kind::Indeterminate, "{e}");
+    let hint = e.get_hint().unwrap();
+    let path = hint.split_whitespace().find(|w| w.ends_with(".ndjson;")).unwrap().trim_end_matches(';');
+    let archive = std::fs::read_to_string(path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    for body in &all {
+        assert!(archive.contains(body.as_str()), "{body} is not in {archive}");
+    }
+    q.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_consumer_holds_is_not_seen_and_said() {
     for kind in ["classic", "quorum"] {
         let Some(q) = Queue::new("43", "other", kind, &[]).await else { return };

@@ -18,13 +18,7 @@ pub struct Args {
     #[arg(value_name = "TO")]
     pub to: String,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) pace: cli::Pace,
-    #[command(flatten)]
-    pub(crate) safety: cli::Safety,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) change: cli::Changing,
     #[command(flatten)]
     pub(crate) to_connection: cli::ToConnection,
 }
@@ -34,14 +28,16 @@ pub struct Args {
 /// # Errors
 /// Whatever ends it before anything was begun.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    verbatim(What::Copy, args, session).await
+}
+
+/// A copy, or a move, which differs by the removal alone.
+pub(super) async fn verbatim(what: What, args: &Args, session: &Session) -> Result<Exit> {
     let change = Change {
-        what: What::Copy,
+        what,
         queue: &args.queue,
         to: To::Place(Address::parse(&args.to, &args.to_connection.to_option)?),
-        select: &args.select,
-        pace: &args.pace,
-        safety: &args.safety,
-        connection: &args.connection,
+        args: &args.change,
         replay: None,
         whole: false,
     };

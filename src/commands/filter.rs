@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::looking::{Printing, ended, print_selected};
+use super::looking::{Printing, ended, open, print_selected};
 use super::selecting;
-use super::session::{Opening, Session};
+use super::session::Session;
 use crate::broker::address::hide;
 use crate::broker::{Error, Kind, Result, ScanRequest, registry};
 use crate::cli;
@@ -27,13 +27,7 @@ pub struct Args {
     #[arg(short = 'e', long)]
     pub exit_status: bool,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) print: cli::Print,
-    #[command(flatten)]
-    pub(crate) accept: cli::Accept,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) look: cli::Looking,
 }
 
 /// Streams them.
@@ -48,20 +42,17 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         return Err(Error::new(Kind::Usage, format!("{} stands where the jq expression belongs", hide(expression)))
             .hint("the queue comes first, then the expression: dlq filter QUEUE JQ"));
     }
-    let selection = selecting::selection(&args.select, args.expression.as_deref(), &args.queue, &session.ui)?;
+    let selection = selecting::selection(&args.look.select, args.expression.as_deref(), &args.queue, &session.ui)?;
     if selection.program.is_none() {
         return Err(Error::new(Kind::Usage, "filter needs a jq expression")
             .hint("for example: dlq filter QUEUE '.death.reason == \"rejected\"'; for all messages: true"));
     }
-    let printing = Printing::new(session, &args.print, &args.select, false)?;
+    let printing = Printing::new(session, &args.look.print, &args.look.select, false)?;
     let selection = Arc::new(selection);
-    let opening =
-        Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, ..Opening::default() };
-    let source = session.source(&args.queue, &args.connection, opening).await?;
-    session.say_costs(&*source);
+    let source = open(session, &args.queue, &args.look).await?;
     let request = ScanRequest { takes: false, at_most: None, again: false };
     let (looked, unprinted) = print_selected(session, &*source, &selection, request, printing, None).await?;
-    let exit = ended(session, &selection, &looked, &unprinted, args.select.strict);
+    let exit = ended(session, &selection, &looked, &unprinted, args.look.select.strict);
     session.ui.detail(&format!("{} of {} selected", human::count(looked.selected), human::count(looked.read)));
     Ok(match exit {
         Exit::Done if args.exit_status && looked.selected == 0 => Exit::NoMatch,

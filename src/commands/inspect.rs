@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::looking::{Printing, ended, print_selected};
+use super::looking::{Printing, ended, open, print_selected};
 use super::selecting;
-use super::session::{Opening, Session};
+use super::session::Session;
 use crate::broker::{Error, Kind, Result, ScanRequest};
 use crate::cli;
 use crate::exit::Exit;
@@ -20,13 +20,7 @@ pub struct Args {
     #[arg(value_name = "QUEUE")]
     pub queue: String,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) print: cli::Print,
-    #[command(flatten)]
-    pub(crate) accept: cli::Accept,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) look: cli::Looking,
 }
 
 /// Messages shown where nothing says how many.
@@ -37,22 +31,19 @@ const SHOWN: u64 = 20;
 /// # Errors
 /// Whatever keeps the queue from being opened or standard output from being written.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
-    let mut selection = selecting::selection(&args.select, None, &args.queue, &session.ui)?;
+    let mut selection = selecting::selection(&args.look.select, None, &args.queue, &session.ui)?;
     let single = selection.ids.as_ref().is_some_and(|ids| ids.len() == 1);
-    let printing = Printing::new(session, &args.print, &args.select, single)?;
+    let printing = Printing::new(session, &args.look.print, &args.look.select, single)?;
     let unasked = selection.limit.is_none() && selection.ids.is_none();
     if unasked {
         selection.limit = Some(SHOWN);
     }
     let selection = Arc::new(selection);
-    let opening =
-        Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, ..Opening::default() };
-    let source = session.source(&args.queue, &args.connection, opening).await?;
-    session.say_costs(&*source);
+    let source = open(session, &args.queue, &args.look).await?;
     let all = source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
     let request = ScanRequest { takes: false, at_most: None, again: false };
     let (looked, unprinted) = print_selected(session, &*source, &selection, request, printing, None).await?;
-    let exit = ended(session, &selection, &looked, &unprinted, args.select.strict);
+    let exit = ended(session, &selection, &looked, &unprinted, args.look.select.strict);
     if unasked && looked.limited && looked.selected == SHOWN {
         let of = all.map_or_else(String::new, |n| format!(" of {}", human::count(n)));
         session.ui.notice(&format!("these are the first {SHOWN}{of}; -n N shows more, filter streams all"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::session::Session;
+use super::session::{Opening, Session};
 use crate::broker::{Delivery, Error, Kind, Result, ScanRequest, Source};
 use crate::cli;
 use crate::exit::Exit;
@@ -152,6 +152,17 @@ fn unescape(text: &str) -> Result<Vec<u8>> {
         });
     }
     Ok(out)
+}
+
+/// Opens the queue a look is for, and says what looking costs.
+///
+/// # Errors
+/// Whatever is wrong with the address or the queue.
+pub async fn open(session: &Session, queue: &str, args: &cli::Looking) -> Result<Arc<dyn Source>> {
+    let opening = Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, exclusive: false };
+    let source = session.source(queue, &args.connection, opening).await?;
+    session.say_costs(&*source);
+    Ok(source)
 }
 
 /// What the threads make of a batch.

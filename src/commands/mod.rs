@@ -35,7 +35,7 @@ pub fn main() -> Exit {
     };
     let options = Options {
         quiet: cli.output.quiet,
-        verbose: cli.output.verbose > 0,
+        verbose: cli.output.verbose,
         log: cli.output.log_format,
         yes: cli.verb.yes(),
     };

@@ -27,13 +27,7 @@ pub struct Args {
     #[arg(long)]
     pub no_backup: bool,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) pace: cli::Pace,
-    #[command(flatten)]
-    pub(crate) safety: cli::Safety,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) change: cli::Changing,
 }
 
 /// Purges.
@@ -41,7 +35,7 @@ pub struct Args {
 /// # Errors
 /// No selection and no `--all`; whatever ends it before anything was begun.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
-    let s = &args.select;
+    let s = &args.change.select;
     let selects = s.filter.is_some()
         || s.filter_file.is_some()
         || s.since.is_some()
@@ -58,7 +52,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     if selects && args.all {
         return Err(Error::new(Kind::Usage, "--all and a selection contradict each other: give one of them"));
     }
-    let queue = address(&args.queue, &args.connection)?;
+    let queue = address(&args.queue, &args.change.connection)?;
     let to = match (&args.backup, args.no_backup) {
         (Some(backup), _) => To::Place(archive(backup)?),
         (None, true) => To::Nowhere,
@@ -68,10 +62,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         what: What::Purge,
         queue: &args.queue,
         to,
-        select: &args.select,
-        pace: &args.pace,
-        safety: &args.safety,
-        connection: &args.connection,
+        args: &args.change,
         replay: None,
         whole: args.all && args.no_backup,
     };

@@ -25,13 +25,7 @@ pub struct Args {
     #[arg(long)]
     pub keep_death_headers: bool,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) pace: cli::Pace,
-    #[command(flatten)]
-    pub(crate) safety: cli::Safety,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) change: cli::Changing,
     #[command(flatten)]
     pub(crate) to_connection: cli::ToConnection,
 }
@@ -52,10 +46,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         what: What::Replay,
         queue: &args.queue,
         to,
-        select: &args.select,
-        pace: &args.pace,
-        safety: &args.safety,
-        connection: &args.connection,
+        args: &args.change,
         replay: Some((args.keep_death_headers, args.max_replays)),
         whole: false,
     };

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::looking::{Printing, Unprinted, ended};
+use super::looking::{Printing, Unprinted, ended, open};
 use super::selecting;
-use super::session::{Opening, Session};
+use super::session::Session;
 use crate::broker::{Result, ScanRequest};
 use crate::cli;
 use crate::exit::Exit;
@@ -30,13 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     #[command(flatten)]
-    pub(crate) select: cli::Select,
-    #[command(flatten)]
-    pub(crate) print: cli::Print,
-    #[command(flatten)]
-    pub(crate) accept: cli::Accept,
-    #[command(flatten)]
-    pub(crate) connection: cli::Connection,
+    pub(crate) look: cli::Looking,
 }
 
 /// Messages of a sample where nothing says how many.
@@ -47,15 +41,12 @@ const SAMPLED: u64 = 10;
 /// # Errors
 /// Whatever keeps the queue from being opened or standard output from being written.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
-    let mut selection = selecting::selection(&args.select, None, &args.queue, &session.ui)?;
+    let mut selection = selecting::selection(&args.look.select, None, &args.queue, &session.ui)?;
     let n = selection.limit.take().unwrap_or(SAMPLED);
-    let by = args.by.as_deref().map(|by| selecting::program(by, &args.select)).transpose()?;
-    let printing = Printing::new(session, &args.print, &args.select, false)?;
+    let by = args.by.as_deref().map(|by| selecting::program(by, &args.look.select)).transpose()?;
+    let printing = Printing::new(session, &args.look.print, &args.look.select, false)?;
     let selection = Arc::new(selection);
-    let opening =
-        Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, ..Opening::default() };
-    let source = session.source(&args.queue, &args.connection, opening).await?;
-    session.say_costs(&*source);
+    let source = open(session, &args.queue, &args.look).await?;
     let total = source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
     let seed = args.seed.unwrap_or_else(rand::random);
     let mut drawn = Drawn::new(by, usize::try_from(n).unwrap_or(usize::MAX), seed);
@@ -69,7 +60,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     .await;
     progress.finish();
     let (sampled, groups) = drawn.print(session, &printing, &looked, total, seed)?;
-    let exit = ended(session, &selection, &looked, &sampled, args.select.strict);
+    let exit = ended(session, &selection, &looked, &sampled, args.look.select.strict);
     groups.iter().for_each(|note| session.ui.notice(note));
     Ok(exit)
 }

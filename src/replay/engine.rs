@@ -108,9 +108,9 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     };
 
     let limit = selection.limit;
-    let work = Arc::new(move |judged, first| preparer.prepare(judged, first));
+    let scan_limit = selection.scan_limit;
     let mut drive = Drive {
-        pipeline: Pipeline::new(scan, selection, work),
+        pipeline: Pipeline::new(scan, scan_limit, preparer.starter(selection)),
         way,
         settler,
         checked: Checked::new(one_place),

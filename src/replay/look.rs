@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::pipeline::{Pipeline, at_most};
+use super::pipeline::{Pipeline, Start, at_most};
 use super::tally::{FILTER_EXAMPLES, Failure};
 use crate::broker::{Closed, Error, ScanRequest, Source};
+use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
 
 /// What came of a look.
@@ -68,8 +69,12 @@ pub async fn look_with<W: Send + 'static>(
         Ok(scan) => scan,
         Err(e) => return Looked { error: Some(e), ..looked },
     };
-    let work = Arc::new(move |judged: Judged, _| count(judged, &work));
-    let mut pipeline = Pipeline::new(scan, Arc::clone(selection), work);
+    let (work, selected) = (Arc::new(work), Arc::clone(selection));
+    let start: Start<_> = Box::new(move |batch, _| {
+        let work = Arc::clone(&work);
+        judge_and(&selected, batch, move |judged| count(judged, &*work))
+    });
+    let mut pipeline = Pipeline::new(scan, selection.scan_limit, start);
     loop {
         let counted = tokio::select! {
             biased;

@@ -1,14 +1,20 @@
 //! From a judged batch to messages ready to go: strip, mark, route, fit. Runs on the thread that judged it.
 
+use std::future::ready;
 use std::sync::Arc;
 
+use super::pipeline::Start;
 use super::route::Route;
 use super::run::RunId;
 use super::tally::{FILTER_EXAMPLES, Failure, Skip};
 use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
 use crate::message::{DeadLetter, MARK_HEADER, Mark, Target};
-use crate::select::{Judged, Verdict};
+use crate::select::judging::judge_and;
+use crate::select::{Judged, Selection, Verdict};
+
+/// A thread switch would cost more than so few messages.
+const SMALL: usize = 64;
 
 /// What is done to a message on its way.
 #[derive(Clone, Debug)]
@@ -76,6 +82,18 @@ impl Preparer {
             }
         };
         Preparer { source, how, fit }
+    }
+
+    /// Judges and prepares batches: small ones on the spot unless there is an expression, others on other threads.
+    pub(super) fn starter(self, selection: Arc<Selection>) -> Start<Prepared> {
+        let me = Arc::new(self);
+        Box::new(move |batch, first| {
+            if selection.program.is_none() && batch.deliveries.len() <= SMALL {
+                return Box::pin(ready(Ok(me.prepare(selection.judge(batch), first))));
+            }
+            let me = Arc::clone(&me);
+            judge_and(&selection, batch, move |judged| me.prepare(judged, first))
+        })
     }
 
     /// `first` is the number of the first message of the batch within the run.

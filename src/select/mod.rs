@@ -1,6 +1,6 @@
 //! Which messages: everything a selection flag can say, evaluated on all cores in order. Pure.
 
-pub mod pipeline;
+pub mod judging;
 mod pool;
 pub mod sample;
 pub mod times;
@@ -128,8 +128,9 @@ impl Selection {
 
     /// Judges a batch on a thread of the pool. Keep a few of these in order.
     pub fn judge_later(self: &Arc<Self>, batch: Batch) -> tokio::task::JoinHandle<Judged> {
-        let mut judged = pipeline::start(self, batch, Arc::new(|_: &Judged| ()));
-        tokio::spawn(async move { judged.wait().await.0 })
+        let lane = batch.lane;
+        let judged = judging::judge_and(self, batch, |judged| judged);
+        tokio::spawn(async move { judged.await.unwrap_or_else(|e| judging::lost(lane, e)) })
     }
 }
 

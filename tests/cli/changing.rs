@@ -36,7 +36,8 @@ fn a_move_takes_what_it_moved_and_leaves_the_rest() {
     assert_eq!((report["moved"].as_u64(), report["remaining"].as_u64()), (Some(moved.len() as u64), Some(0)));
     let mut back = ids(&s, Q);
     let mut all = all;
-    (back.sort(), all.sort());
+    back.sort();
+    all.sort();
     assert_eq!(back, all);
 }
 

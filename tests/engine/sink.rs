@@ -27,6 +27,7 @@ impl FakeSink {
                 batch: w.s.batch,
                 window: w.s.window,
                 proves_routing: true,
+                private: false,
             }
         };
         FakeSink { world, capabilities, dead: false, closed: false }
@@ -86,12 +87,17 @@ impl Sink for FakeSink {
         if there { Ok(()) } else { Err(Error::new(Kind::NotFound, "no such queue")) }
     }
 
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(vec![])
+    }
+
     fn fit(&self) -> Fit {
         let world = self.world.clone();
         Arc::new(move |o: &mut Outgoing| {
             let mut guard = world.lock();
             let w = &mut *guard;
             let n = w.index(&o.message);
+            w.items[n].fitted = true;
             let faults = w.s.faults.clone();
             if w.chance(faults.unfit) {
                 w.items[n].unfit = w.s.mode != Mode::Lease;

@@ -38,6 +38,8 @@ pub struct Item {
     pub failed: bool,
     /// The sink has refused to fit it.
     pub unfit: bool,
+    /// The sink was asked to fit it.
+    pub fitted: bool,
     pub wanted: bool,
 }
 
@@ -131,6 +133,7 @@ impl Item {
             removals: 0,
             failed: false,
             unfit: false,
+            fitted: false,
             wanted,
         }
     }
@@ -197,7 +200,7 @@ impl World {
         if self.s.on_failure == OnFailure::HoldLane && self.s.mode != Mode::Lease && self.items[..n].iter().any(ahead) {
             self.breaks(format!("m{n} is sent although one ahead of it could not be"));
         }
-        if self.items[n].unfit {
+        if self.items[n].unfit || !self.items[n].fitted {
             self.breaks(format!("m{n} is sent although it does not fit"));
         }
         if !self.items[n].wanted {

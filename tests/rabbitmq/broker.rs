@@ -222,13 +222,12 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         // A channel the test lost is no reason to leave queues behind.
-        let (queues, exchanges) = (self.queues.take(), self.exchanges.take());
         let _ = self.runtime.block_on(async {
             let channel = self.connection.create_channel().await?;
-            for q in &queues {
+            for q in self.queues.take() {
                 channel.queue_delete(q.as_str().into(), QueueDeleteOptions::default()).await?;
             }
-            for x in &exchanges {
+            for x in self.exchanges.take() {
                 channel.exchange_delete(x.as_str().into(), ExchangeDeleteOptions::default()).await?;
             }
             self.connection.close(200, "done".into()).await

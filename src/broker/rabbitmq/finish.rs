@@ -1,11 +1,23 @@
 //! The end of a read: what was not settled is given back in order, and how it went is told.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use super::facts::Returns;
 use super::hazard::Policy;
+use super::held::counts;
 use super::ledger::Ledger;
 use super::reader::Reader;
+use super::rescue;
 use super::window::Came;
 use super::{error, number};
 use crate::broker::{Closed, Error, Kind, Result};
+
+/// Longest wait for a consumer to be sent all it can be.
+const CALM: Duration = Duration::from_secs(5);
 
 impl Reader {
     /// Gives back, in order, and says how it went.
@@ -26,9 +38,11 @@ impl Reader {
             Ok(behind) => (saved, behind),
             Err(e) => (Err(e), None),
         };
+        // Written before they are given back, which destroys them.
+        let kept = (saved.is_err() && !self.at_risk.is_empty()).then(|| rescue::save(&self.at_risk, Timestamp::now()));
         let given = self.held.give_back(self.windows.starts()).await.map_err(|e| self.lost(e))?;
         if let Err(e) = saved {
-            return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e) });
+            return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e, kept) });
         }
         if given > 0 {
             self.closed.notices.extend(behind);
@@ -47,9 +61,11 @@ impl Reader {
         Ok(self.closed)
     }
 
-    /// Ends the consumer and takes in what it was sent meanwhile.
-    async fn drain(&mut self) -> Result<()> {
-        self.windows.stop().await?;
+    /// Ends the consumer and takes in what it was sent.
+    pub(super) async fn drain(&mut self) -> Result<()> {
+        self.calm_stop().await?;
+        let late = std::mem::take(&mut self.stash).into();
+        self.take_in(late).await?;
         let mut late = Vec::new();
         while let Some(came) = self.windows.next().await {
             match came {
@@ -58,7 +74,52 @@ impl Reader {
                 Came::Broke(e) => return Err(error::map(&e, "giving messages back")),
             }
         }
+        self.note(&late);
         self.take_in(late).await
+    }
+
+    /// Ends the consumer once it has been sent all it can be: its prefetch is full, or the queue is empty. A quorum queue
+    /// hands out what an acknowledgement makes room for without waiting for the consumer; what is on its way when the consumer
+    /// ends is never seen, and goes back ahead of everything we hold or, on 3.10, when the channel closes. So no
+    /// acknowledgement is sent meanwhile.
+    pub(super) async fn calm_stop(&mut self) -> Result<()> {
+        if self.windows.current().is_none() {
+            return Ok(());
+        }
+        let held = self.held.clone();
+        let _pause = held.pause().await;
+        self.saturate().await?;
+        self.windows.stop().await
+    }
+
+    /// Stashes deliveries until the window is full or the queue empty. Acknowledgements are paused by the caller.
+    pub(super) async fn saturate(&mut self) -> Result<()> {
+        if self.facts.returns() == Returns::InPlace {
+            return Ok(());
+        }
+        let began = Instant::now();
+        while !self.is_full() && began.elapsed() < CALM {
+            // Asked on the same channel: what was handed out before the answer has come before it.
+            let (ready, _) = counts(&self.held.channel, &self.queue, self.ctx.timeout, "reading the queue").await?;
+            let mut came = Vec::new();
+            while let Some(c) = self.windows.ready() {
+                match c {
+                    Came::Delivery(d) => came.push(*d),
+                    Came::Broke(e) => return Err(self.lost(error::map(&e, "reading the queue"))),
+                    Came::Cancelled => return Ok(()),
+                }
+            }
+            let nothing = came.is_empty();
+            self.note(&came);
+            self.stash.extend(came);
+            if nothing && ready == 0 {
+                return Ok(());
+            }
+            if nothing {
+                sleep(Duration::from_millis(2)).await;
+            }
+        }
+        Ok(())
     }
 
     fn tell(&mut self) {
@@ -101,7 +162,15 @@ impl Reader {
         .because(e)
     }
 
-    fn not_saved(&self, e: Error) -> Error {
+    fn not_saved(&self, e: Error, kept: Option<Result<PathBuf>>) -> Error {
+        let hint = match kept {
+            Some(Ok(path)) => format!(
+                "they were saved in {0}; put them back with: dlq copy file:{0} QUEUE, after raising delivery-limit by policy",
+                path.display()
+            ),
+            Some(Err(why)) => format!("they could not be saved in a file either: {why}"),
+            None => String::new(),
+        };
         Error::new(
             Kind::Indeterminate,
             format!(
@@ -111,5 +180,6 @@ impl Reader {
         )
         .during("giving messages back")
         .because(e)
+        .hint(hint)
     }
 }

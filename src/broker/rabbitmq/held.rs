@@ -165,6 +165,11 @@ impl Held {
         self.frames.load(Ordering::Relaxed) > 16
     }
 
+    /// Keeps acknowledgements back as long as the guard lives.
+    pub async fn pause(&self) -> tokio::sync::MutexGuard<'_, bool> {
+        self.turn.lock().await
+    }
+
     /// No more acknowledgements from here on: what is unsettled now is given back.
     pub async fn shut(&self) {
         *self.turn.lock().await = false;

@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 use super::facts::Returns;
 use super::ledger::Ledger;
 use super::reader::Reader;
-use super::window::Came;
-use crate::broker::{Error, Kind, Result};
+use crate::broker::Result;
 
 /// Most messages taken for the sake of order alone.
 const MOST: u64 = 200_000;
 /// Longest time spent on it.
 const LONGEST: Duration = Duration::from_secs(20);
 const WINDOW: u16 = 10_000;
-const QUIET: Duration = Duration::from_millis(200);
 
 impl Reader {
     /// Takes what must be taken. The sentence says what became of the order where it could not be kept.
@@ -53,41 +51,13 @@ impl Reader {
         while began.elapsed() < LONGEST && self.delivered - before < MOST {
             let from = self.held.ledger(Ledger::last) + 1;
             self.windows.open(WINDOW).await?;
-            loop {
-                let full = self.held.ledger(|l| l.unsettled_from(from)) >= u64::from(WINDOW);
-                if full {
-                    break;
-                }
-                let mut late = Vec::new();
-                match tokio::time::timeout(QUIET, self.windows.next()).await {
-                    Ok(Some(Came::Delivery(d))) => late.push(*d),
-                    Ok(Some(Came::Broke(e))) => return Err(super::error::map(&e, "giving messages back")),
-                    Ok(Some(Came::Cancelled) | None) => {
-                        return Err(Error::new(Kind::Unreachable, "the server ended the consumer")
-                            .during("giving messages back"));
-                    }
-                    Err(_) => {
-                        if self.ready().await? == 0 {
-                            self.end_window().await?;
-                            return Ok(None);
-                        }
-                        if began.elapsed() >= LONGEST {
-                            break;
-                        }
-                        continue;
-                    }
-                }
-                while let Some(Came::Delivery(d)) = self.windows.ready() {
-                    late.push(*d);
-                }
-                self.take_in(late).await?;
-                if returns == Returns::BehindReturned && !self.last_redelivered {
-                    self.end_window().await?;
-                    return Ok(None);
-                }
+            self.saturate().await?;
+            let full = self.held.ledger(|l| l.unsettled_from(from)) >= u64::from(WINDOW);
+            self.drain().await?;
+            if !full || (returns == Returns::BehindReturned && !self.last_redelivered) {
+                return Ok(None);
             }
         }
-        self.end_window().await?;
         Ok(told)
     }
 
@@ -100,22 +70,9 @@ impl Reader {
         }
         for _ in 0..2 {
             self.windows.open(1).await?;
-            self.end_window().await?;
+            self.drain().await?;
             self.held.barrier("giving messages back").await?;
         }
         Ok(())
-    }
-
-    async fn end_window(&mut self) -> Result<()> {
-        self.windows.stop().await?;
-        let mut late = Vec::new();
-        while let Some(came) = self.windows.next().await {
-            match came {
-                Came::Delivery(d) => late.push(*d),
-                Came::Cancelled => {}
-                Came::Broke(e) => return Err(super::error::map(&e, "giving messages back")),
-            }
-        }
-        self.take_in(late).await
     }
 }

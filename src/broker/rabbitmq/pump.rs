@@ -8,9 +8,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::Either;
 use futures::stream::FuturesOrdered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, ErrorKind};
@@ -74,7 +75,7 @@ pub struct Pump {
     /// Returns read from confirms of this channel.
     read: u64,
     underway: FuturesOrdered<JoinHandle<Answers>>,
-    writing: Option<oneshot::Receiver<()>>,
+    queuing: Option<oneshot::Receiver<()>>,
     /// In the order issued; the first of them are those of `answered`.
     flying: VecDeque<Flight>,
     answered: VecDeque<Answers>,
@@ -102,7 +103,7 @@ impl Pump {
             base: 0,
             read: 0,
             underway: FuturesOrdered::new(),
-            writing: None,
+            queuing: None,
             flying: VecDeque::new(),
             answered: VecDeque::new(),
             issued: 0,
@@ -125,9 +126,9 @@ impl Pump {
                     Some(job) => pump.take(job),
                     None => more = false,
                 },
-                // An error means that the chunk's task ended without writing: its answers tell.
-                _ = async { match &mut pump.writing { Some(w) => { let _ = w.await; }, None => std::future::pending().await } } => {
-                    pump.writing = None;
+                // An error means that the chunk's task ended before that: its answers tell.
+                _ = async { match &mut pump.queuing { Some(w) => { let _ = w.await; }, None => std::future::pending().await } } => {
+                    pump.queuing = None;
                 }
                 Some(answers) = pump.underway.next(), if !pump.underway.is_empty() => match answers {
                     Ok(answers) => pump.arrive(answers),
@@ -195,7 +196,7 @@ impl Pump {
     fn may_issue(&self) -> bool {
         let closing = self.answered.iter().any(Answers::failed);
         !self.queue.is_empty()
-            && self.writing.is_none()
+            && self.queuing.is_none()
             && !closing
             && self.outstanding < WINDOW
             && (self.careful == 0 || self.outstanding == 0)
@@ -228,11 +229,11 @@ impl Pump {
         self.careful = self.careful.saturating_sub(letters.len());
         self.outstanding += letters.len();
         self.issued += 1;
-        let (written, writing) = oneshot::channel();
-        self.writing = Some(writing);
+        let (queued, queuing) = oneshot::channel();
+        self.queuing = Some(queuing);
         let letters = Arc::new(letters);
         self.flying.push_back(Flight { letters: letters.clone(), prints: None });
-        self.underway.push_back(tokio::spawn(send(channel, letters, written)));
+        self.underway.push_back(tokio::spawn(send(channel, letters, queued)));
     }
 
     /// Asked once for each exchange: a publish to one that is not there closes the channel.
@@ -457,14 +458,26 @@ impl Flight {
     }
 }
 
-/// Publishes a chunk, says when it is written, and waits for its answers.
-async fn send(channel: Channel, letters: Arc<Vec<Letter>>, written: oneshot::Sender<()>) -> Answers {
+/// Publishes a chunk, says when it is queued, and waits for its answers.
+async fn send(channel: Channel, letters: Arc<Vec<Letter>>, queued: oneshot::Sender<()>) -> Answers {
     let options = BasicPublishOptions { mandatory: true, immediate: false };
-    let publishes = letters.iter().map(|l| {
-        channel.basic_publish(l.exchange.clone(), l.routing_key.clone(), options, &l.body, l.properties.clone())
-    });
-    let published = join_all(publishes).await;
-    let _ = written.send(());
+    let mut publishes = Vec::with_capacity(letters.len());
+    for l in letters.iter() {
+        let exchange = l.exchange.clone();
+        let publish = channel.basic_publish(exchange, l.routing_key.clone(), options, &l.body, l.properties.clone());
+        // The first poll queues the frames. These futures are kilobytes each: moving them once more than needed is felt.
+        let mut publish = Box::pin(publish);
+        publishes.push(match futures::poll!(publish.as_mut()) {
+            Poll::Ready(published) => Either::Left(std::future::ready(published)),
+            Poll::Pending => Either::Right(publish),
+        });
+    }
+    // In order from here on: the next chunk may follow while this one is being written.
+    let _ = queued.send(());
+    let mut published = Vec::with_capacity(publishes.len());
+    for publish in publishes {
+        published.push(publish.await);
+    }
     let mut answers = Vec::with_capacity(published.len());
     for confirm in published {
         answers.push(match confirm {

@@ -1,7 +1,7 @@
 //! The task that reads a queue: takes deliveries in batches, keeps count of what may be held and for how long, saves what the
 //! broker would destroy, and gives back what was not settled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub struct Reader {
     /// Messages the queue had when the scan began.
     bound: u64,
     pub(super) delivered: u64,
-    handed: u64,
+    pub(super) handed: u64,
     bytes: u64,
     pub(super) last_redelivered: bool,
     pub(super) at_risk: Vec<AtRisk>,
@@ -62,6 +62,8 @@ pub struct Reader {
     pub(super) fewest: Option<u64>,
     pub(super) closed: Closed,
     quiet: (u32, u32),
+    /// Delivered and in the books, but neither handed out nor looked into yet.
+    pub(super) stash: VecDeque<lapin::message::Delivery>,
 }
 
 impl Reader {
@@ -104,6 +106,7 @@ impl Reader {
             fewest: None,
             closed: Closed::default(),
             quiet: (0, 0),
+            stash: VecDeque::new(),
         })
     }
 
@@ -118,7 +121,7 @@ impl Reader {
     /// Where giving back is not certain.
     pub async fn run(mut self, out: mpsc::Sender<Result<Batch>>, closing: CancellationToken) -> Result<Closed> {
         let read = self.read(&out, &closing).await;
-        let stopped = self.windows.stop().await;
+        let stopped = self.calm_stop().await;
         if let Err(e) = read.and(stopped) {
             // Nobody may be listening any more; what went wrong with the messages is said by the close as well.
             tokio::select! {
@@ -132,13 +135,20 @@ impl Reader {
     }
 
     fn remaining(&self) -> u64 {
-        let in_queue = (self.bound + self.copies).saturating_sub(self.delivered);
+        let in_queue = (self.bound + self.copies).saturating_sub(self.delivered - self.stash.len() as u64);
         let wanted = self.request.at_most.map_or(u64::MAX, |n| n.saturating_sub(self.handed));
         in_queue.min(wanted)
     }
 
     async fn read(&mut self, out: &mpsc::Sender<Result<Batch>>, closing: &CancellationToken) -> Result<()> {
         while self.remaining() > 0 {
+            if !self.stash.is_empty() {
+                let taken = self.stash.drain(..self.stash.len().min(BATCH)).collect();
+                if !self.hand_out(taken, out, closing).await? {
+                    return Ok(());
+                }
+                continue;
+            }
             let full = self.is_full();
             if self.windows.current().is_none() || (full && self.widens_at_once()) {
                 if !self.widen(None).await? {
@@ -176,22 +186,34 @@ impl Reader {
             };
             self.quiet = (0, 0);
             let taken = self.gather(came, BATCH).await?;
-            let refused = self.worry(&taken);
-            let batch = self.convert(taken).await?;
-            refused?;
-            if batch.deliveries.is_empty() {
-                continue;
-            }
-            tokio::select! {
-                () = closing.cancelled() => return Ok(()),
-                sent = out.send(Ok(batch)) => {
-                    if sent.is_err() {
-                        return Ok(());
-                    }
-                }
+            if !self.hand_out(taken, out, closing).await? {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Looks into a batch and hands it out. False when nobody takes it any more.
+    async fn hand_out(
+        &mut self,
+        taken: Vec<lapin::message::Delivery>,
+        out: &mpsc::Sender<Result<Batch>>,
+        closing: &CancellationToken,
+    ) -> Result<bool> {
+        let refused = self.worry(&taken);
+        let batch = self.convert(taken).await?;
+        refused?;
+        if batch.deliveries.is_empty() {
+            return Ok(true);
+        }
+        if self.remaining() == 0 {
+            // Before its acknowledgements can bring more messages than were asked for.
+            self.calm_stop().await?;
+        }
+        tokio::select! {
+            () = closing.cancelled() => Ok(false),
+            sent = out.send(Ok(batch)) => Ok(sent.is_ok()),
+        }
     }
 
     fn cut(&mut self, why: impl Into<String>) {
@@ -204,7 +226,7 @@ impl Reader {
         Clock::from_std(self.held.oldest().unwrap_or_else(Instant::now) + longest)
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.windows
             .current()
             .is_some_and(|(from, size)| self.held.ledger(|l| l.unsettled_from(from)) >= u64::from(size))
@@ -235,6 +257,12 @@ impl Reader {
         };
         let wanted = at_least.unwrap_or(0).max(self.remaining());
         let size = u16::try_from(fitting.min(wanted).max(1)).unwrap_or(u16::MAX);
+        // The window before ends when this one begins: as in `calm_stop`, it must not have room by then.
+        let held = self.held.clone();
+        let _pause = held.pause().await;
+        if self.windows.current().is_some() && !self.is_full() {
+            return Ok(true);
+        }
         self.windows.open(size).await.map_err(|e| if first { e } else { self.lost(e) })?;
         Ok(true)
     }
@@ -349,7 +377,7 @@ impl Reader {
             let properties = lost.then(|| d.properties.clone());
             let message = codec::from_delivery(&self.shown, d.into());
             if let (Some(properties), crate::message::Payload::Bytes(body)) = (properties, &message.payload) {
-                self.at_risk.push(AtRisk { tag, properties, body: body.clone() });
+                self.at_risk.push(AtRisk { tag, properties, body: body.clone(), message: message.clone() });
                 moved.insert(tag);
             }
             deliveries.push(Delivery { token: Token(tag), message });
@@ -357,7 +385,7 @@ impl Reader {
         if !moved.is_empty() {
             if !self.request.takes && self.remaining() <= deliveries.len() as u64 {
                 // Each acknowledgement of an original would bring one message more than was asked for.
-                self.windows.stop().await?;
+                self.calm_stop().await?;
             }
             self.rescue().await?;
             if self.request.takes {
@@ -387,10 +415,12 @@ impl Reader {
 
     /// Takes in what came late, to no other end than giving it back.
     pub(super) async fn take_in(&mut self, late: Vec<lapin::message::Delivery>) -> Result<()> {
-        self.note(&late);
         for d in late {
             if self.facts.policy.fate(Counts::of(&d.properties)) == Fate::Lost {
-                self.at_risk.push(AtRisk { tag: d.delivery_tag, properties: d.properties, body: d.data.into() });
+                let (tag, properties) = (d.delivery_tag, d.properties.clone());
+                let message = codec::from_delivery(&self.shown, d.into());
+                let crate::message::Payload::Bytes(body) = message.payload.clone() else { continue };
+                self.at_risk.push(AtRisk { tag, properties, body, message });
             }
         }
         self.rescue().await

@@ -1,6 +1,9 @@
 //! Saves a message that the broker would destroy when it is given back: an exact copy goes to the end of the same queue, and
 //! once that is confirmed, the original is acknowledged. The copy starts with a count of zero.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -13,6 +16,7 @@ use super::error;
 use super::hazard::{ACQUIRED_COUNT, DELIVERY_COUNT};
 use super::held::{Held, answer};
 use crate::broker::{Error, Kind, Result};
+use crate::message::{DeadLetter, archive};
 
 const DOING: &str = "copying a message that its delivery limit would destroy";
 
@@ -24,6 +28,8 @@ pub struct AtRisk {
     pub properties: BasicProperties,
     /// The body.
     pub body: bytes::Bytes,
+    /// The same message, for an archive where the queue takes no copy.
+    pub message: DeadLetter,
 }
 
 /// The channel copies are published on.
@@ -82,6 +88,38 @@ impl Rescuer {
     pub async fn close(self) -> Result<()> {
         self.channel.close(200, "done".into()).await.map_err(|e| error::map(&e, DOING))
     }
+}
+
+/// The last resort where the queue takes no copy: writes the messages to a new archive, in this folder or else in the one for
+/// temporary files, and gives its path.
+///
+/// # Errors
+/// `Io` where neither can be written.
+pub fn save(messages: &[AtRisk], now: jiff::Timestamp) -> Result<PathBuf> {
+    let mut lines = Vec::new();
+    for m in messages {
+        archive::write(&archive::fresh_line_id(), &m.message, &mut lines)?;
+    }
+    let name = format!("dlq-rescued-{}-{}.ndjson", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id());
+    let mut failed = None;
+    for folder in [PathBuf::from("."), std::env::temp_dir()] {
+        let path = folder.join(&name);
+        match write(&path, &lines) {
+            Ok(()) => return Ok(path),
+            Err(e) => failed = Some(e),
+        }
+    }
+    let e = Error::new(Kind::Io, "the messages could not be saved in an archive either");
+    Err(match failed {
+        Some(cause) => e.because(cause),
+        None => e,
+    })
+}
+
+fn write(path: &Path, lines: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).open(path)?;
+    file.write_all(lines)?;
+    file.sync_all()
 }
 
 /// The properties of the copy: all of them, less the counts. `CC` would send copies to other queues as well, and a `user-id`

@@ -69,7 +69,7 @@ async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitS
         transaction_domain: None,
         max_message: most,
         batch: CHUNK,
-        window: 8 * CHUNK,
+        window: 16 * CHUNK,
         proves_routing: true,
         private: false,
     };

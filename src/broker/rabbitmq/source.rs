@@ -1,6 +1,6 @@
 //! A RabbitMQ queue or stream, opened to read from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,6 +33,8 @@ pub struct RabbitSource {
     link: Arc<Link>,
     api: Option<Management>,
     ctx: Context,
+    /// Notices for the first look.
+    later: Arc<Mutex<Vec<String>>>,
     facts: Facts,
     capabilities: Capabilities,
     shown: Arc<str>,
@@ -53,7 +55,11 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         return Err(Error::new(Kind::Usage, "the options exchange and routing-key say where to send")
             .hint("give them with --to-X, for the destination"));
     }
-    let api = Management::open(address, ctx, &link).await;
+    // What is not known matters to a look, and to nobody who only counts.
+    let later = Arc::new(Mutex::new(Vec::new()));
+    let said = Arc::clone(&later);
+    let late = Context { notice: Arc::new(move |text| lock(&said).push(text)), ..ctx.clone() };
+    let api = Management::open(address, &late, &link).await;
     let channel = link.channel().await?;
     let queue = name(&link);
     if let Err(e) = counts(&channel, &queue, ctx.timeout, OPENING).await {
@@ -62,7 +68,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     drop(channel.close(200, "done".into()).await);
     let info = match &api {
         Some(api) => api.queue(&link.queue).await.unwrap_or_else(|e| {
-            (ctx.notice)(format!("{e}, so the limits of the queue are not known"));
+            (late.notice)(format!("{e}, so the limits of the queue are not known"));
             None
         }),
         None => None,
@@ -72,7 +78,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         None => kind_by_asking(&link, &queue, ctx.timeout).await,
     };
     let facts = facts(kind, &link, info.as_ref(), address);
-    warn(&facts, ctx);
+    warn(&facts, &late);
     let capabilities = capabilities::of(&facts);
     let shown = address.shown.as_str().into();
     Ok(Box::new(RabbitSource {
@@ -80,10 +86,15 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         link: Arc::new(link),
         api,
         ctx: ctx.clone(),
+        later,
         facts,
         capabilities,
         shown,
     }))
+}
+
+fn lock(list: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn name(link: &Link) -> ShortString {
@@ -265,6 +276,7 @@ impl Source for RabbitSource {
     }
 
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>> {
+        lock(&self.later).drain(..).for_each(|text| (self.ctx.notice)(text));
         if self.facts.kind == QueueKind::Stream {
             return Ok(Box::new(StreamScan::start(&self.link, self.shown.clone(), &self.ctx, &request).await?));
         }

@@ -130,6 +130,10 @@ impl Windows {
                 return Some(Came::Delivery(d));
             }
             match self.streams.next().await? {
+                Event::Delivery(d) if d.delivery_tag == self.next_tag => {
+                    self.next_tag += 1;
+                    return Some(Came::Delivery(d));
+                }
                 Event::Delivery(d) => {
                     self.early.insert(d.delivery_tag, d);
                 }

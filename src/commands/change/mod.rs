@@ -75,14 +75,8 @@ pub struct Change<'a> {
     pub queue: &'a str,
     /// Where to.
     pub to: To,
-    /// Which messages.
-    pub select: &'a cli::Select,
-    /// How fast.
-    pub pace: &'a cli::Pace,
-    /// Guards.
-    pub safety: &'a cli::Safety,
-    /// Options of the source.
-    pub connection: &'a cli::Connection,
+    /// Which messages, how fast, and the guards.
+    pub args: &'a cli::Changing,
     /// For a replay: keep death headers, and how many replays are too many.
     pub replay: Option<(bool, u32)>,
     /// Everything goes, newcomers included, in one act of the broker, where it has one.
@@ -106,15 +100,15 @@ struct Opened<'a> {
 /// # Errors
 /// Whatever ends it before anything was begun; afterwards errors are in the report.
 pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
-    let selection = selecting::selection(change.select, None, change.queue, &session.ui)?;
-    let rate = change.pace.rate.as_deref().map(Rate::parse).transpose()?;
-    not_itself(change, &address(change.queue, change.connection)?)?;
+    let selection = selecting::selection(&change.args.select, None, change.queue, &session.ui)?;
+    let rate = change.args.pace.rate.as_deref().map(Rate::parse).transpose()?;
+    not_itself(change, &address(change.queue, &change.args.connection)?)?;
     let opening = Opening {
-        accept: &change.safety.accept.accept,
-        skip_bad_lines: change.select.skip_bad_lines,
-        exclusive: change.what.removes() && !change.safety.dry_run,
+        accept: &change.args.safety.accept.accept,
+        skip_bad_lines: change.args.select.skip_bad_lines,
+        exclusive: change.what.removes() && !change.args.safety.dry_run,
     };
-    let source = session.source(change.queue, change.connection, opening).await?;
+    let source = session.source(change.queue, &change.args.connection, opening).await?;
     if change.what.removes() && source.capabilities().removal == Removal::None {
         let text = format!("{}: a message of a {} cannot be removed", source.address(), source.capabilities().kind);
         return Err(Error::new(Kind::Unsupported, text).hint("dlq copy sends copies and leaves the messages there"));
@@ -150,14 +144,14 @@ impl Opened<'_> {
         let mut sink = self.sink().await?;
         let ready = self.ready(sink.as_mut()).await;
         match ready {
-            Ok(true) if self.change.whole => {
+            Ok(None) if self.change.whole => {
                 sink.close().await?;
                 self.purge_whole().await
             }
-            Ok(true) => self.act(sink).await,
-            Ok(false) => {
+            Ok(None) => self.act(sink).await,
+            Ok(Some(exit)) => {
                 sink.close().await?;
-                if self.session.stop.is_cancelled() { Ok(self.session.stopped()) } else { Ok(Exit::Done) }
+                Ok(if self.session.stop.is_cancelled() { self.session.stopped() } else { exit })
             }
             Err(e) => {
                 // The first error is the one to tell.
@@ -172,40 +166,50 @@ impl Opened<'_> {
             To::Origins => self.source.home().await,
             To::Nowhere => Ok(Box::new(Discard::default())),
             // A dry run must not even create an archive.
-            To::Place(to) if self.change.safety.dry_run && to.backend.creates => Ok(Box::new(Discard::default())),
+            To::Place(to) if self.change.args.safety.dry_run && to.backend.creates => Ok(Box::new(Discard::default())),
             To::Place(to) => self.session.sink(to).await,
         }
     }
 
-    /// The plan and the question. True: go on.
-    async fn ready(&self, sink: &mut dyn Sink) -> Result<bool> {
+    /// The plan and the question. `None`: go on; else it ends here, with this code.
+    async fn ready(&self, sink: &mut dyn Sink) -> Result<Option<Exit>> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
-            return Ok(false);
+            return Ok(Some(self.session.stopped()));
         }
         let (text, value) = plan::plan(self, sink, &survey).await;
         self.session.ui.plan(&text, value.clone());
         survey.hazards(self)?;
-        if self.change.safety.dry_run {
+        if self.change.args.safety.dry_run {
             report::dry_run(self, &survey, value)?;
-            return Ok(false);
+            return Ok(Some(Exit::Done));
         }
         // A copy to a place no consumer reads changes nothing for anyone.
         if self.change.what == What::Copy && sink.capabilities().private {
-            return Ok(true);
+            return Ok(None);
+        }
+        if survey.planned.as_ref().is_some_and(|p| p.selected == 0) {
+            let nothing = Tally {
+                read: survey.planned.as_ref().map_or(0, |p| p.read),
+                filter_errors: survey.filter_errors,
+                ..Tally::default()
+            };
+            let exit = self.exit(&nothing);
+            report::ended(self, nothing, exit).await?;
+            return Ok(Some(exit));
         }
         let yes = self.session.ui.ask(&plan::question(self, &survey), &self.session.stop).await?;
         if !yes && !self.session.stop.is_cancelled() {
             self.session.ui.warn("not done: nothing was changed");
         }
-        Ok(yes)
+        Ok(if yes { None } else { Some(Exit::Done) })
     }
 
     async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {
-        let pace = self.change.pace;
+        let pace = &self.change.args.pace;
         let on_failure = match pace.on_failure {
             Some(cli::OnFailure::HoldLane) => OnFailure::HoldLane,
             Some(cli::OnFailure::Skip) => OnFailure::Skip,
@@ -237,7 +241,7 @@ impl Opened<'_> {
 
     fn exit(&self, tally: &Tally) -> Exit {
         match tally.exit(self.session.stopped()) {
-            Exit::Done if self.change.select.strict && (tally.filter_errors > 0 || tally.closed.bad_lines > 0) => {
+            Exit::Done if self.change.args.select.strict && (tally.filter_errors > 0 || tally.closed.bad_lines > 0) => {
                 Exit::Partly
             }
             exit => exit,

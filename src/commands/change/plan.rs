@@ -49,7 +49,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
     if change.what.removes() {
         text.row("guarantee", source.capabilities().guarantee().to_owned());
     }
-    for hazard in hazards(opened) {
+    for hazard in hazards(opened, survey) {
         text.note(hazard);
     }
     let value = json!({
@@ -59,7 +59,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
         "depth": survey.depth,
         "principal": principal,
         "destination": destination,
-        "dry_run": change.safety.dry_run,
+        "dry_run": change.args.safety.dry_run,
         "limit": selection.limit,
         "planned": survey.planned,
         "filter_errors": survey.filter_errors,
@@ -175,11 +175,12 @@ fn time(opened: &Opened<'_>, survey: &Survey) -> Option<Duration> {
         Some(planned) => planned.selected,
         None => survey.depth.as_ref().and_then(|d| d.unresolved.or(d.ready))?,
     };
-    Some(rate.takes(many))
+    Some(rate.takes(many)).filter(|t| t.as_secs() > 0)
 }
 
-fn hazards(opened: &Opened<'_>) -> Vec<String> {
-    let mut notes = opened.source.capabilities().notices();
+fn hazards(opened: &Opened<'_>, survey: &Survey) -> Vec<String> {
+    // The look of a survey has said them.
+    let mut notes = if survey.planned.is_some() { vec![] } else { opened.source.capabilities().notices() };
     if opened.change.whole {
         notes.push("the broker empties the whole queue: messages that arrive meanwhile go too".to_owned());
     }

@@ -65,7 +65,7 @@ fn value(opened: &Opened<'_>, tally: Tally, exit: Exit, remaining: Option<u64>) 
         source: &source.address().shown,
         destination: place,
         principal: principal.as_deref(),
-        dry_run: change.safety.dry_run,
+        dry_run: change.args.safety.dry_run,
         remaining,
     };
     let value = match change.what {

@@ -30,7 +30,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     let Opened { change, session, source, selection, .. } = opened;
     let depth = source.depth().await.ok();
     let named = selection.program.as_ref().is_some_and(|p| !p.paths().is_empty());
-    let shown = change.safety.dry_run || !change.safety.yes;
+    let shown = change.args.safety.dry_run || !change.args.safety.yes;
     let mut survey = Survey { depth, planned: None, places: vec![], absent: vec![], filter_errors: 0 };
     if change.whole || !(named || shown) {
         return Ok(survey);
@@ -38,7 +38,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     session.say_costs(&**source);
     let mut facts = PlanFacts::new(&opened.treatment, source.address());
     let progress = session.ui.progress(survey.depth.as_ref().and_then(|d| d.unresolved.or(d.ready)), "looking");
-    let request = ScanRequest { takes: false, at_most: None, again: !change.safety.dry_run };
+    let request = ScanRequest { takes: false, at_most: None, again: !change.args.safety.dry_run };
     let looked = look(&**source, selection, request, &session.stop, |judged| {
         progress.inc(judged.batch.deliveries.len() as u64);
         facts.read(judged.batch.deliveries.len() as u64);
@@ -71,7 +71,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
 impl Survey {
     /// Refuses what must be accepted by name.
     pub(super) fn hazards(&self, opened: &Opened<'_>) -> Result<()> {
-        let accepted = &opened.change.safety.accept.accept;
+        let accepted = &opened.change.args.safety.accept.accept;
         if self.absent.is_empty() || accepted.iter().any(|a| a == "absent-path") {
             return Ok(());
         }
