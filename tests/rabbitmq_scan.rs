@@ -482,7 +482,7 @@ async fn a_broken_connection_is_an_unknown_outcome() {
     q.channel.queue_delete(q.name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
     let done: Vec<_> = batch.deliveries.iter().map(|d| Settlement { token: d.token, act: Act::Done }).collect();
     for fate in settler.settle(done).await {
-        assert_eq!(fate.unwrap_err().kind(), Kind::Indeterminate);
+        assert_eq!(fate.unwrap_err().kind(), Kind::Unreachable);
     }
     assert!(scan.close().await.is_err());
     q.connection.close(200, "".into()).await.unwrap();

@@ -185,6 +185,29 @@ impl Broker {
         }
     }
 
+    /// Ends the connections of a user that have this name, from the server's side.
+    pub fn close_connections(&self, user: &str, name: &str) {
+        let login = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "guest:guest");
+        let login = format!("Basic {login}");
+        let api = format!("{}/api/connections", self.server.management);
+        for _ in 0..100 {
+            let mut list = ureq::get(&api).header("authorization", &login).call().unwrap();
+            let list: serde_json::Value = list.body_mut().read_json().unwrap();
+            let of_user =
+                |c: &&serde_json::Value| c["user"] == user && c["client_properties"]["connection_name"] == name;
+            let found: Vec<_> = list.as_array().unwrap().iter().filter(of_user).collect();
+            for c in &found {
+                let id = dlq::broker::rabbitmq::address::encode(c["name"].as_str().unwrap());
+                ureq::delete(format!("{api}/{id}")).header("authorization", &login).call().unwrap();
+            }
+            if !found.is_empty() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("no connection {name} of {user}");
+    }
+
     /// The address of a queue, management API named.
     pub fn address(&self, queue: &str) -> String {
         format!("{}/{queue}?management={}", self.server.url, self.server.management)

@@ -211,3 +211,27 @@ fn the_pace_is_kept() {
     assert!((0.9..4.0).contains(&took), "{took}");
     assert_eq!(b.bodies(&work).len(), 12);
 }
+
+/// Where everybody may be let in but not to publish, each message is a failure of its own, and its fate is known.
+#[test]
+fn without_the_permission_to_publish_everything_stays() {
+    let Some(Dead { b, s, dead, work, .. }) = dead("43", "quorum", &["a"; 40]) else { return };
+    let Some(ctl) = crate::servers::var("DLQ_TEST_RABBITMQ_43_CTL") else { return };
+    let user = b.name("reader");
+    let run = |args: &[&str]| assert!(std::process::Command::new(&ctl).args(args).output().unwrap().status.success());
+    run(&["add_user", &user, "s3cret"]);
+    run(&["set_permissions", &user, "^$", "^$", ".*"]);
+    let of = |address: &str| address.replace("guest:guest", &format!("{user}:s3cret"));
+    let look = s.run(&["inspect", &of(&b.bare(&dead)), "-n", "50"]);
+    let origins = s.run(&["replay", &of(&b.bare(&dead)), "-y", "-o", "json"]);
+    let queue = s.run(&["replay", &of(&b.bare(&dead)), "--to", &of(&b.bare(&work)), "-y", "-o", "json"]);
+    run(&["delete_user", &user]);
+    assert_eq!((look.code, look.lines()), (0, 40), "{}", look.stderr);
+    for ran in [origins, queue] {
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert_eq!((number(&ran, "failed"), number(&ran, "indeterminate")), (Some(40), Some(0)), "{}", ran.stdout());
+        assert!(ran.stderr.contains("write access to exchange"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    }
+    b.settled(&dead, 40);
+}

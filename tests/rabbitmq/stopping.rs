@@ -30,9 +30,13 @@ fn fifty_looks_lose_nothing() {
 
 /// A replay at a pace at which it cannot be done before it is stopped.
 fn slow(b: &Broker, s: &Sandbox, from: &str, to: &str) -> Child {
+    slow_as(b, s, [&b.address(from), &b.address(to)], to)
+}
+
+fn slow_as(b: &Broker, s: &Sandbox, [from, into]: [&str; 2], to: &str) -> Child {
     let mut child = s
         .command()
-        .args(["replay", &b.address(from), "--to", &b.address(to), "-y", "-o", "json", "--rate", "200/s"])
+        .args(["replay", from, "--to", into, "-y", "-o", "json", "--rate", "200/s"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -97,4 +101,39 @@ fn killed_it_loses_nothing() {
         each.dedup();
         assert_eq!(each.len(), all.len(), "nothing is lost");
     }
+}
+
+/// What is held goes back with the connection: to go on sending it would only make duplicates.
+#[test]
+fn a_lost_connection_ends_the_sending() {
+    let Some(b) = Broker::open("43") else { return };
+    let Some(ctl) = crate::servers::var("DLQ_TEST_RABBITMQ_43_CTL") else { return };
+    let user = b.name("closed");
+    let ctl = |args: &[&str]| assert!(std::process::Command::new(&ctl).args(args).output().unwrap().status.success());
+    ctl(&["add_user", &user, "s3cret"]);
+    ctl(&["set_permissions", &user, ".*", ".*", ".*"]);
+    for role in ["reading", "publishing"] {
+        let s = Sandbox::new();
+        let (q, to) = (b.queue(&format!("q.{role}"), "quorum", &[]), b.queue(&format!("to.{role}"), "quorum", &[]));
+        let all = b.fill(&q, 3000);
+        let of = |queue: &str| b.bare(queue).replace("guest:guest", &format!("{user}:s3cret"));
+        let child = slow_as(&b, &s, [&of(&q), &of(&to)], &to);
+        b.close_connections(&user, &format!("dlq {role}"));
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{role}: {stderr}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["stopped_by"], "error", "{role}: {report}");
+        let count = |field: &str| report[field].as_u64().unwrap();
+        b.settled(&q, 3000 - count("replayed") as u32);
+        let (there, here) = (b.bodies(&to), b.bodies(&q));
+        let twice = there.len() + here.len() - all.len();
+        assert!(twice <= 500, "{role}: {twice} come twice");
+        assert!(count("not_removed") + count("indeterminate") >= twice as u64, "{role}: {report}");
+        let mut each: Vec<u32> = there.iter().chain(&here).map(|n| n.parse().unwrap()).collect();
+        each.sort();
+        each.dedup();
+        assert_eq!(each.len(), all.len(), "nothing is lost");
+    }
+    ctl(&["delete_user", &user]);
 }

@@ -16,6 +16,8 @@ pub fn position<'a>(reply: &str, user: &str, mut unanswered: impl Iterator<Item 
         return unanswered.position(|l| l.properties.user_id().as_ref().is_some_and(|u| u.as_str() != user));
     }
     if let Some(exchange) = quoted(reply, "exchange '") {
+        // What the server calls the exchange without a name.
+        let exchange = if exchange == "amq.default" { "" } else { exchange };
         let topic = quoted(reply, "topic '");
         return unanswered
             .position(|l| l.exchange.as_str() == exchange && topic.is_none_or(|t| l.routing_key.as_str() == t));
@@ -75,6 +77,7 @@ mod tests {
             ("NOT_FOUND - no exchange 'x' in vhost '/'", Some(1)),
             ("NOT_FOUND - no exchange 'y's' in vhost '/'", Some(3)),
             ("ACCESS_REFUSED - write access to exchange 'x' in vhost '/' refused for user 'me'", Some(1)),
+            ("ACCESS_REFUSED - write access to exchange 'amq.default' in vhost '/' refused for user 'me'", Some(0)),
             ("ACCESS_REFUSED - cannot publish to internal exchange 'x' in vhost '/'", Some(1)),
             ("ACCESS_REFUSED - write access to topic 'b' in exchange 'x' in vhost '/' refused for user 'me'", Some(5)),
             ("NOT_FOUND - no exchange 'z' in vhost '/'", None),

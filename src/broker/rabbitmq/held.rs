@@ -146,12 +146,13 @@ impl Held {
         };
         self.progress.notify_one();
         let sure = sure.map_err(|e| {
-            Error::new(
-                Kind::Indeterminate,
-                "the acknowledgement was sent, but the connection broke before the server answered",
-            )
-            .during(doing)
-            .because(e)
+            // With the channel everything held is given back: whoever goes on sending it sends what comes again.
+            let (kind, what) = if self.channel.status().connected() {
+                (Kind::Indeterminate, "the acknowledgement was sent, and the server did not answer")
+            } else {
+                (Kind::Unreachable, "the connection broke before the server answered the acknowledgement")
+            };
+            Error::new(kind, what).during(doing).because(e)
         });
         fates
             .into_iter()

@@ -209,9 +209,7 @@ impl Pump {
         while letters.len() < most
             && let Some(letter) = self.queue.pop_front()
         {
-            if !letter.exchange.as_str().is_empty()
-                && let Some(e) = self.exchange_fault(letter.exchange.as_str()).await
-            {
+            if let Some(e) = self.exchange_fault(letter.exchange.as_str()).await {
                 self.settle(letter.job, letter.at, Err(e));
                 continue;
             }
@@ -241,10 +239,14 @@ impl Pump {
     /// Asked once for each exchange: a publish to one that is not there closes the channel.
     async fn exchange_fault(&mut self, exchange: &str) -> Option<Error> {
         if !self.exchanges.contains_key(exchange) {
-            let fault = match lookup::exchange_exists(&self.link, exchange).await {
-                Err(e) if e.kind() == Kind::NotFound => Some(e),
-                // Not allowed to ask is not "not allowed to publish".
-                _ => None,
+            let fault = match exchange {
+                // Always there; it may be learnt that we may not publish to it.
+                "" => None,
+                named => match lookup::exchange_exists(&self.link, named).await {
+                    Err(e) if e.kind() == Kind::NotFound => Some(e),
+                    // Not allowed to ask is not "not allowed to publish".
+                    _ => None,
+                },
             };
             self.exchanges.insert(exchange.to_owned(), fault);
         }

@@ -51,6 +51,10 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
             Error::new(Kind::Usage, "an exchange cannot be read from").hint(format!("name a queue: {}", address::FORM))
         );
     }
+    if address.option("exchange").is_some() {
+        return Err(Error::new(Kind::Usage, "the options exchange and routing-key say where to send")
+            .hint("give them with --to-X, for the destination"));
+    }
     // What is not known matters to a look, and to nobody who only counts.
     let later = Arc::new(Mutex::new(Vec::new()));
     let said = Arc::clone(&later);
