@@ -172,7 +172,9 @@ impl Opened<'_> {
             To::Origins => self.source.home().await,
             To::Nowhere => Ok(Box::new(Discard::default())),
             // A dry run must not even create an archive.
-            To::Place(to) if self.change.safety.dry_run && to.backend.creates => Ok(Box::new(Discard::default())),
+            To::Place(to) if self.change.safety.dry_run && to.backend.creates && to.canonical != "-" => {
+                Ok(Box::new(Discard::default()))
+            }
             To::Place(to) => self.session.sink(to).await,
         }
     }
@@ -182,6 +184,7 @@ impl Opened<'_> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
+        self.is_kept(sink)?;
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
             return Ok(false);
@@ -202,6 +205,17 @@ impl Opened<'_> {
             self.session.ui.warn("not done: nothing was changed");
         }
         Ok(yes)
+    }
+
+    /// A pipe takes bytes that its reader may never read; what is then removed would be nowhere.
+    fn is_kept(&self, sink: &dyn Sink) -> Result<()> {
+        let accepted = &self.change.safety.accept.accept;
+        if !self.change.what.removes() || sink.keeps() || accepted.iter().any(|a| a == "unconfirmed") {
+            return Ok(());
+        }
+        let text = format!("{} cannot confirm that a message arrived, and it would be removed here", sink.shown());
+        Err(Error::new(Kind::Hazard("unconfirmed"), text)
+            .hint("name an archive, file:PATH, or copy instead; or add --accept unconfirmed"))
     }
 
     async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {

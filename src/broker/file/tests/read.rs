@@ -27,6 +27,12 @@ async fn the_same_file_has_one_canonical_address() {
         std::os::unix::fs::symlink(place.path(), &link).unwrap();
         assert_eq!(address(&link).canonical, before);
     }
+    #[cfg(unix)]
+    {
+        let other = place.directory.path().join("other");
+        fs::hard_link(place.path(), &other).unwrap();
+        assert_eq!(address(&other).canonical, place.address().canonical);
+    }
     assert_eq!(Address::parse("-", &[]).unwrap().canonical, "-");
     for wrong in ["file:", "file://host/a"] {
         assert_eq!(Address::parse(wrong, &[]).unwrap_err().kind(), Kind::Usage);
