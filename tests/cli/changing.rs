@@ -206,3 +206,38 @@ fn nothing_is_removed_for_a_destination_that_may_not_keep_it() {
     assert_eq!(status.code(), Some(0));
     assert_eq!((ids(&s, Q).len(), ids(&s, "file:out.ndjson").len()), (0, 360));
 }
+
+#[test]
+fn two_purges_in_one_second_write_two_backups() {
+    let s = Sandbox::new();
+    let all = ids(&s, Q);
+    let mut backups = vec![];
+    for _ in 0..3 {
+        let ran = s.run(&["purge", Q, "-n", "5", "--yes", "-o", "json"]);
+        backups.push(ran.json()["backup"].as_str().expect("a backup").to_owned());
+    }
+    let kept: Vec<String> = backups.iter().flat_map(|b| ids(&s, b)).collect();
+    assert_eq!(kept, all[..15], "{backups:?}");
+}
+
+#[test]
+fn ids_that_are_nowhere_are_named() {
+    let s = Sandbox::new();
+    let some = ids(&s, Q)[..3].join("\r\n");
+    s.write("ids", &format!("\u{feff}{some}\r\nnowhere\r\n"));
+    for args in [
+        vec!["copy", Q, "file:new.ndjson"],
+        vec!["move", Q, "file:new.ndjson", "--dry-run"],
+        vec!["filter", Q, "true"],
+        vec!["inspect", Q],
+        vec!["sample", Q],
+        vec!["move", Q, "file:new.ndjson", "--yes"],
+    ] {
+        let ran = s.run(&[args.clone(), vec!["--ids-from", "ids"]].concat());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        let warned =
+            ran.stderr.matches("warning: 1 id asked for was in none of the 360 messages read: nowhere").count();
+        assert_eq!(warned, 1, "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(ids(&s, "file:new.ndjson").len(), 6);
+}

@@ -191,6 +191,11 @@ impl Opened<'_> {
         }
         let (text, value) = plan::plan(self, sink, &survey).await;
         self.session.ui.plan(&text, value.clone());
+        // With --yes it is said once, after the run.
+        if let Some(planned) = survey.planned.as_ref().filter(|_| self.change.safety.dry_run || !self.change.safety.yes)
+        {
+            selecting::say_missing(&self.selection, planned.read, &self.session.ui);
+        }
         survey.hazards(self)?;
         if self.change.safety.dry_run {
             report::dry_run(self, &survey, value)?;
@@ -244,6 +249,9 @@ impl Opened<'_> {
         };
         let tally = run_engine(job, &watching).await;
         drop(watching);
+        if self.change.safety.yes {
+            selecting::say_missing(&self.selection, tally.read, &self.session.ui);
+        }
         let exit = self.exit(&tally);
         report::ended(&self, tally, exit).await?;
         Ok(exit)

@@ -203,3 +203,13 @@ async fn a_scan_survives_cancelled_waits() {
     assert_eq!(found, numbers(0..20_000));
     scan.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_truncated_archive_has_no_depth() {
+    let place = Place::new("a.zst");
+    place.fill(numbers(0..100)).await;
+    let whole = fs::read(place.path()).unwrap();
+    fs::write(place.path(), &whole[..whole.len() - 5]).unwrap();
+    let e = place.source().await.depth().await.unwrap_err();
+    assert!(says(&e).contains("cannot read on"), "{}", says(&e));
+}
