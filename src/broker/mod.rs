@@ -216,6 +216,10 @@ pub trait Sink: Send {
     async fn check(&self, target: Option<&Target>) -> Result<()>;
     /// Who receives what is sent to the place it was opened to, as short phrases; empty where the broker cannot say.
     async fn receivers(&self) -> Result<Vec<String>>;
+    /// Whether what it confirms is there to stay. Where it is not, such as in a pipe, nothing is removed for it unasked.
+    fn keeps(&self) -> bool {
+        true
+    }
     /// Fits one message to this place (size, attribute slots) before it is sent. Pure.
     fn fit(&self) -> Fit;
     /// Returns when the batch is in the pipe behind the one before: that is the back-pressure and the order.

@@ -53,6 +53,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     let request = ScanRequest { takes: false, at_most: None, again: false };
     let (looked, unprinted) = print_selected(session, &*source, &selection, request, printing, None).await?;
     let exit = ended(session, &selection, &looked, &unprinted, args.look.select.strict);
+    selecting::say_missing(&selection, looked.read, &session.ui);
     session.ui.detail(&format!("{} of {} selected", human::count(looked.selected), human::count(looked.read)));
     Ok(match exit {
         Exit::Done if args.exit_status && looked.selected == 0 => Exit::NoMatch,

@@ -50,6 +50,9 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     }
     if let Some(ids) = &selection.ids {
         said(session, ids.len() as u64, &looked);
+        if !single {
+            selecting::say_missing(&selection, looked.read, &session.ui);
+        }
     }
     if looked.selected == 0 && looked.error.is_none() && !looked.stopped {
         session.ui.notice(&format!("no message to show: {} read", human::counted(looked.read, "message")));

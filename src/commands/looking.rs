@@ -246,8 +246,13 @@ pub fn ended(session: &Session, selection: &Selection, looked: &Looked, unprinte
             "{path} was in none of the {n} read: in jq it is null there, and null is less than any number"
         ));
     }
-    failures(session, looked.filter_errors, &looked.filter_error_examples, "the expression failed on");
-    failures(session, unprinted.count, &unprinted.examples, "these could not be printed:");
+    let failed = [
+        (looked.filter_errors, &looked.filter_error_examples, "the expression failed on", "not selected"),
+        (unprinted.count, &unprinted.examples, "printing failed for", "selected and not shown"),
+    ];
+    for (count, examples, what, so) in failed {
+        failures(session, count, examples, what, so);
+    }
     looked.closed.notices.iter().for_each(|n| ui.notice(n));
     if looked.closed.bad_lines > 0 {
         ui.warn(&format!("{} could not be read and were left out", human::counted(looked.closed.bad_lines, "line")));
@@ -259,7 +264,8 @@ pub fn ended(session: &Session, selection: &Selection, looked: &Looked, unprinte
         ui.warn(&format!("not everything was seen: {cut}"));
     }
     let mut exit = Exit::Done;
-    if strict && (looked.filter_errors > 0 || unprinted.count > 0 || looked.closed.bad_lines > 0) {
+    // What was asked for and is not in the output is missing there, whatever the expression meant.
+    if unprinted.count > 0 || strict && (looked.filter_errors > 0 || looked.closed.bad_lines > 0) {
         exit = Exit::Partly;
     }
     if looked.closed.cut.is_some() && !looked.limited {
@@ -279,9 +285,10 @@ pub fn ended(session: &Session, selection: &Selection, looked: &Looked, unprinte
     exit
 }
 
-fn failures(session: &Session, count: u64, examples: &[Failure], what: &str) {
+fn failures(session: &Session, count: u64, examples: &[Failure], what: &str, so: &str) {
     if count > 0 {
-        session.ui.warn(&format!("{what} {}, which were not selected", human::counted(count, "message")));
+        let were = if count == 1 { "was" } else { "were" };
+        session.ui.warn(&format!("{what} {}, which {were} {so}", human::counted(count, "message")));
         for Failure { id, error } in examples {
             session.ui.warn(&format!("{id}: {error}"));
         }

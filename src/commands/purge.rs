@@ -1,5 +1,7 @@
 //! `dlq purge Q`.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::change::{self, Change, To, What};
@@ -82,5 +84,13 @@ fn archive(typed: &str) -> Result<Address> {
 fn backup_name(queue: &Address, now: Timestamp) -> String {
     let name = queue.shown.rsplit(['/', ':']).next().unwrap_or("queue");
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-    format!("file:{safe}-{}.ndjson", now.strftime("%Y%m%dT%H%M%SZ"))
+    let base = format!("{safe}-{}", now.strftime("%Y%m%dT%H%M%SZ"));
+    let mut name = format!("{base}.ndjson");
+    let mut second = 2;
+    // Two purges in one second: a backup holds what one purge removed, and no more.
+    while Path::new(&name).exists() {
+        name = format!("{base}-{second}.ndjson");
+        second += 1;
+    }
+    format!("file:{name}")
 }

@@ -61,6 +61,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     progress.finish();
     let (sampled, groups) = drawn.print(session, &printing, &looked, total, seed)?;
     let exit = ended(session, &selection, &looked, &sampled, args.look.select.strict);
+    selecting::say_missing(&selection, looked.read, &session.ui);
     groups.iter().for_each(|note| session.ui.notice(note));
     Ok(exit)
 }

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use crate::broker::{Error, Kind, Result};
 use crate::cli;
 use crate::filter::Program;
-use crate::select::{Selection, times};
+use crate::output::human;
+use crate::select::{Ids, Selection, times};
 use crate::ui::Ui;
 
 /// `--filter-timeout` where it was not given.
@@ -31,7 +32,7 @@ pub fn selection(args: &cli::Select, expression: Option<&str>, queue: &str, ui: 
     let source = expression.or(args.filter.as_deref()).or(from_file.as_deref());
     let program = source.map(|source| program(source, args)).transpose()?;
     if let Some(slip) = program.as_ref().and_then(Program::slip) {
-        ui.warn(&format!("the expression is true of every message: {slip}"));
+        ui.warn(&slip);
     }
     let (now, zone) = (Timestamp::now(), TimeZone::system());
     let time = |t: &String| times::parse(t, now, &zone);
@@ -99,15 +100,36 @@ fn is_name(s: &str) -> bool {
         && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn ids(args: &cli::Select) -> Result<Option<HashSet<String>>> {
+fn ids(args: &cli::Select) -> Result<Option<Ids>> {
     let mut ids: HashSet<String> = args.id.iter().cloned().collect();
     if let Some(path) = &args.ids_from {
         let text = read(path, "the list of ids")?;
-        // A list written with `-o json` has quotes; ids themselves have none.
+        // A list written with `-o json` has quotes; ids themselves have none. Windows begins files with a mark.
+        let text = text.trim_start_matches('\u{feff}');
         ids.extend(text.lines().map(|l| l.trim().trim_matches('"')).filter(|l| !l.is_empty()).map(str::to_owned));
-        return Ok(Some(ids));
+    } else if ids.is_empty() {
+        return Ok(None);
     }
-    Ok(if ids.is_empty() { None } else { Some(ids) })
+    Ok(Some(ids.into_iter().collect()))
+}
+
+/// Ids that are named when no message had them.
+const NAMED: usize = 5;
+
+/// Says which ids no message had, after a look that went to the end of what it was allowed.
+pub fn say_missing(selection: &Selection, read: u64, ui: &Ui) {
+    let missing = selection.ids.as_ref().map(Ids::missing).unwrap_or_default();
+    if missing.is_empty() {
+        return;
+    }
+    let more = if missing.len() > NAMED { ", …" } else { "" };
+    ui.warn(&format!(
+        "{} asked for {} in none of the {} read: {}{more}",
+        human::counted(missing.len() as u64, "id"),
+        if missing.len() == 1 { "was" } else { "were" },
+        human::counted(read, "message"),
+        missing[..missing.len().min(NAMED)].join(", "),
+    ));
 }
 
 fn read(path: &Path, what: &str) -> Result<String> {

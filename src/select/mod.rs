@@ -1,11 +1,11 @@
 //! Which messages: everything a selection flag can say, evaluated on all cores in order. Pure.
 
+mod ids;
 pub mod judging;
 mod pool;
 pub mod sample;
 pub mod times;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::broker::{Batch, Error, Kind};
 use crate::death::{self, Death};
 use crate::filter::{Program, Truth};
 use crate::message::DeadLetter;
+pub use ids::Ids;
 use pool::Watch;
 
 /// A whole selection. An empty one selects everything.
@@ -26,7 +27,7 @@ pub struct Selection {
     /// `--until`, exclusive.
     pub until: Option<Timestamp>,
     /// `--id`, `--ids-from`.
-    pub ids: Option<HashSet<String>>,
+    pub ids: Option<Ids>,
     /// `--cause`: a prefix of `death.cause`, or of `death.reason`.
     pub cause: Option<String>,
     /// `--limit`: messages selected.
@@ -96,7 +97,7 @@ impl Selection {
     /// # Errors
     /// What ends the command, naming the message.
     pub fn verdict(&self, m: &DeadLetter) -> Result<Verdict, Error> {
-        if self.ids.as_ref().is_some_and(|ids| !ids.contains(&m.id)) {
+        if self.ids.as_ref().is_some_and(|ids| !ids.find(&m.id)) {
             return Ok(Verdict::No);
         }
         let dated = self.since.is_some() || self.until.is_some();

@@ -34,7 +34,7 @@ fn an_empty_selection_selects_everything() {
 #[test]
 fn all_parts_must_agree() {
     let s = Selection {
-        ids: Some(["1", "2", "3"].map(str::to_owned).into()),
+        ids: Some(["1", "2", "3"].into_iter().collect()),
         since: Timestamp::from_second(1000).ok(),
         until: Timestamp::from_second(3000).ok(),
         program: program(".body != 2"),
@@ -102,7 +102,7 @@ fn several_outputs_and_time_outs_end_it_and_name_the_message() {
 #[test]
 fn ids_are_tested_before_the_program_runs() {
     let s = Selection {
-        ids: Some([String::from("1")].into()),
+        ids: Some(["1"].into_iter().collect()),
         program: program("if .id == \"0\" then last(repeat(1)) else true end"),
         ..Selection::default()
     };

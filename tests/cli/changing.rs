@@ -169,3 +169,75 @@ fn interrupted_it_finishes_gives_back_and_reports() {
     let (moved, left) = (ids(&s, "file:slow.ndjson").len() as u64, ids(&s, Q).len() as u64);
     assert_eq!((report["moved"].as_u64(), moved + left), (Some(moved), 360));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_archive_is_not_moved_to_another_name_of_itself() {
+    let s = Sandbox::new();
+    std::fs::hard_link(s.path("orders.ndjson"), s.path("hard.ndjson")).expect("link");
+    std::os::unix::fs::symlink("orders.ndjson", s.path("soft.ndjson")).expect("link");
+    let before = s.read("orders.ndjson");
+    for to in ["file:hard.ndjson", "file:soft.ndjson", "file:./orders.ndjson"] {
+        for verb in ["copy", "move"] {
+            let ran = s.run(&[verb, Q, to, "--yes"]);
+            assert_eq!(ran.code, 2, "{verb} {to}: {}", ran.stderr);
+        }
+        assert_eq!(s.run(&["purge", Q, "--all", "--yes", "--backup", to]).code, 2);
+    }
+    assert_eq!(s.read("orders.ndjson"), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_removed_for_a_destination_that_may_not_keep_it() {
+    let s = Sandbox::new();
+    let before = s.read("orders.ndjson");
+    for args in
+        [vec!["move", Q, "-", "--yes"], vec!["move", Q, "file:/dev/null", "--yes"], vec!["move", Q, "-", "--dry-run"]]
+    {
+        let ran = s.run(&args);
+        assert_eq!((ran.code, ran.stdout()), (6, ""), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--accept unconfirmed"), "{}", ran.stderr);
+    }
+    assert_eq!(s.read("orders.ndjson"), before);
+    // A file behind standard output is synced like any other.
+    let out = std::fs::File::create(s.path("out.ndjson")).expect("create");
+    let status = s.command().args(["move", Q, "-", "--yes", "-q"]).stdout(out).status().expect("run");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!((ids(&s, Q).len(), ids(&s, "file:out.ndjson").len()), (0, 360));
+}
+
+#[test]
+fn two_purges_in_one_second_write_two_backups() {
+    let s = Sandbox::new();
+    let all = ids(&s, Q);
+    let mut backups = vec![];
+    for _ in 0..3 {
+        let ran = s.run(&["purge", Q, "-n", "5", "--yes", "-o", "json"]);
+        backups.push(ran.json()["backup"].as_str().expect("a backup").to_owned());
+    }
+    let kept: Vec<String> = backups.iter().flat_map(|b| ids(&s, b)).collect();
+    assert_eq!(kept, all[..15], "{backups:?}");
+}
+
+#[test]
+fn ids_that_are_nowhere_are_named() {
+    let s = Sandbox::new();
+    let some = ids(&s, Q)[..3].join("\r\n");
+    s.write("ids", &format!("\u{feff}{some}\r\nnowhere\r\n"));
+    for args in [
+        vec!["copy", Q, "file:new.ndjson"],
+        vec!["move", Q, "file:new.ndjson", "--dry-run"],
+        vec!["filter", Q, "true"],
+        vec!["inspect", Q],
+        vec!["sample", Q],
+        vec!["move", Q, "file:new.ndjson", "--yes"],
+    ] {
+        let ran = s.run(&[args.clone(), vec!["--ids-from", "ids"]].concat());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        let warned =
+            ran.stderr.matches("warning: 1 id asked for was in none of the 360 messages read: nowhere").count();
+        assert_eq!(warned, 1, "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(ids(&s, "file:new.ndjson").len(), 6);
+}

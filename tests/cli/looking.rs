@@ -153,3 +153,12 @@ fn control_bytes_reach_nobody_as_they_are() {
     let ran = s.run(&["inspect", "file:evil.ndjson", "-o", "table"]);
     assert!(!ran.stdout.contains(&0x1b) && !ran.stdout().contains('\u{202e}'), "{}", ran.stdout());
 }
+
+#[test]
+fn what_could_not_be_printed_is_not_a_success() {
+    let s = Sandbox::new();
+    let ran = s.run(&["filter", "file:orders.ndjson", "true", "--print", ".id | if . < \"9\" then error else . end"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.lines() > 0);
+    assert!(ran.stderr.contains("which were selected and not shown"), "{}", ran.stderr);
+}

@@ -24,7 +24,38 @@ pub(super) fn understand(base: &str, _: &Options) -> Result<(String, String)> {
         )
         .hint(format!("write file:{rest} or file:/{rest}")));
     }
-    Ok((base.to_owned(), format!("file:{}", canonical(Path::new(path)).display())))
+    let path = Path::new(path);
+    let canonical = shared(path).unwrap_or_else(|| format!("file:{}", canonical(path).display()));
+    Ok((base.to_owned(), canonical))
+}
+
+/// A file of several names is known by none of them: an archive that is moved to a hard link of itself would be doubled.
+#[cfg(unix)]
+fn shared(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = fs::metadata(path).ok().filter(|about| about.is_file() && about.nlink() > 1)?;
+    Some(format!("file:{}:{}", about.dev(), about.ino()))
+}
+
+#[cfg(not(unix))]
+fn shared(_: &Path) -> Option<String> {
+    None
+}
+
+/// What the names of the files beside an archive end in.
+pub(super) const SIDES: [&str; 3] = [".lock", ".removed", ".compact"];
+
+/// Refuses to write an archive where the side file of another would be.
+pub(super) fn not_a_side_file(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match SIDES.iter().find(|side| name.ends_with(**side)) {
+        Some(side) => Err(Error::new(
+            Kind::Usage,
+            format!("{} cannot be an archive: names in {side} belong to the archive without it", path.display()),
+        )
+        .hint("choose another name")),
+        None => Ok(()),
+    }
 }
 
 /// The path of an address; `None` for `-`.

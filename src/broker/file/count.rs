@@ -7,6 +7,7 @@ use std::path::Path;
 use super::blocks::{Blocks, Broken};
 use super::compact::decoded;
 use super::error;
+use super::lock::is_held;
 use super::removed::Removed;
 use crate::broker::{Error, Kind, Result};
 use crate::message::archive::Parser;
@@ -20,7 +21,10 @@ pub(super) fn count(file: &File, archive: &Path, length: u64, removed: &Removed)
         let block = match blocks.next() {
             Ok(Some(block)) => block,
             Ok(None) => return Ok(count),
-            Err(Broken::Io(_, e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(count),
+            // Someone may be in the middle of writing the last frame; else it is damaged, and what it held is not known.
+            Err(Broken::Io(_, e)) if e.kind() == std::io::ErrorKind::UnexpectedEof && is_held(archive) => {
+                return Ok(count);
+            }
             Err(Broken::Io(number, e)) => {
                 return Err(
                     Error::new(Kind::Io, format!("{}, line {number}: cannot read on", archive.display())).because(e)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::address::SIDES;
 use crate::broker::{Error, Kind, nearest};
 
 /// `doing` as in "cannot DOING PATH".
@@ -30,8 +31,7 @@ pub(super) fn absent(path: &Path) -> Error {
         return error.hint(format!("there is no directory {} either", directory.display()));
     };
     let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
-    let archives =
-        names.iter().map(String::as_str).filter(|n| ![".lock", ".removed", ".compact"].iter().any(|s| n.ends_with(s)));
+    let archives = names.iter().map(String::as_str).filter(|n| !SIDES.iter().any(|s| n.ends_with(s)));
     let typed = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     match nearest(&typed, archives) {
         Some(close) => error.hint(format!("did you mean file:{}?", path.with_file_name(close).display())),

@@ -32,7 +32,7 @@ impl Lock {
             if opened.is_err() && is_held(archive) {
                 return Err(held(archive, &std::fs::read_to_string(&path).unwrap_or_default()));
             }
-            let mut file = opened.map_err(|e| {
+            let file = opened.map_err(|e| {
                 error::io("lock the archive with", &path, e)
                     .hint("changing an archive needs write permission in its directory")
             })?;
@@ -40,12 +40,9 @@ impl Lock {
                 // The holder before us may have removed the file between our open and our lock.
                 Ok(()) if !same(&file, &path) => continue,
                 Ok(()) => {
-                    let written = file
-                        .set_len(0)
-                        .and_then(|()| file.rewind())
-                        .and_then(|()| write!(file, "{}", std::process::id()));
-                    written.map_err(|e| error::io("write", &path, e))?;
-                    return Ok(Lock { file, path });
+                    let mut lock = Lock { file, path };
+                    lock.sign().map_err(|e| error::io("write", &lock.path, e))?;
+                    return Ok(lock);
                 }
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => {
                     attempt += 1;
@@ -53,12 +50,19 @@ impl Lock {
                 }
                 Err(TryLockError::WouldBlock) => {
                     let mut pid = String::new();
-                    let _ = file.read_to_string(&mut pid);
+                    let _ = (&file).read_to_string(&mut pid);
                     return Err(held(archive, &pid));
                 }
                 Err(TryLockError::Error(e)) => return Err(error::io("lock", &path, e)),
             }
         }
+    }
+
+    /// Writes down who holds it.
+    fn sign(&mut self) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        write!(self.file, "{}", std::process::id())
     }
 }
 

@@ -62,7 +62,12 @@ impl Removed {
                 Err(e) if e.kind() == ErrorKind::UnexpectedEof => break,
                 Err(e) => return Err(error::io("read", &path, e)),
             }
-            let Some((swap, number)) = parse(&record) else { break };
+            let Some((swap, number)) = parse(&record) else {
+                if all.length == 0 && record[0] == b'{' {
+                    return Err(foreign(archive, &path));
+                }
+                break;
+            };
             if swap {
                 all.spent = number == stamp & STAMP_BITS;
             } else {
@@ -96,6 +101,12 @@ impl Removed {
         let token = identity().and_then(|id| token(at, id).ok());
         here.any(|t| Some(*t) == token)
     }
+}
+
+/// Someone keeps an archive where the side log belongs; opening the log to write would destroy it.
+fn foreign(archive: &Path, path: &Path) -> Error {
+    let text = format!("{} is not the list of what was removed from {}", path.display(), archive.display());
+    Error::new(Kind::Corrupt, text).hint("it looks like an archive: give it another name")
 }
 
 fn parse(record: &[u8; RECORD]) -> Option<(bool, u64)> {

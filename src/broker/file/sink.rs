@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::address::path_of;
-use super::store::{self, StdoutStore, Store};
+use super::store::{self, Store, StreamStore};
 use super::writer::{self, Job};
 use super::{capabilities, error};
 use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Result, Sink, SinkCapabilities};
@@ -20,7 +20,7 @@ const WAITING: usize = 8;
 pub(super) async fn open(address: &Address, _: &Context) -> Result<Box<dyn Sink>> {
     address.only_options(&[])?;
     let store: Box<dyn Store> = match path_of(address) {
-        None => Box::new(StdoutStore),
+        None => Box::new(StreamStore::stdout()),
         Some(path) => error::blocking(move || store::open(&path)).await?,
     };
     Ok(Box::new(FileSink::start(address.shown.clone(), store)?))
@@ -28,6 +28,7 @@ pub(super) async fn open(address: &Address, _: &Context) -> Result<Box<dyn Sink>
 
 pub(super) struct FileSink {
     shown: String,
+    keeps: bool,
     /// Before `jobs`, since fields are dropped in order: a sink that is dropped without being closed must be known as such
     /// when the writing thread runs out of jobs.
     ended: oneshot::Receiver<Result<()>>,
@@ -38,12 +39,13 @@ impl FileSink {
     pub(super) fn start(shown: String, store: Box<dyn Store>) -> Result<FileSink> {
         let (jobs, queue) = mpsc::channel(WAITING);
         let (end, ended) = oneshot::channel();
+        let keeps = store.keeps();
         // Not a task of the runtime: a pipe that nobody reads must not hold up the exit.
         std::thread::Builder::new()
             .name("archive writer".into())
             .spawn(move || writer::run(queue, store, end))
             .map_err(|e| Error::new(Kind::Other, "cannot start a thread to write the archive").because(e))?;
-        Ok(FileSink { shown, jobs: Some(jobs), ended })
+        Ok(FileSink { shown, keeps, jobs: Some(jobs), ended })
     }
 }
 
@@ -69,6 +71,10 @@ impl Sink for FileSink {
 
     async fn receivers(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    fn keeps(&self) -> bool {
+        self.keeps
     }
 
     fn fit(&self) -> Fit {

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::address::is_zst;
+use super::address::{canonical, is_zst, not_a_side_file};
 use super::blocks::{Blocks, Broken, LONGEST};
 use super::compact::decoded;
 use super::error;
@@ -19,6 +19,8 @@ pub(super) trait Store: Send {
     fn append(&mut self, lines: &[u8]) -> Result<()>;
     /// Makes durable what was appended.
     fn sync(&mut self) -> Result<()>;
+    /// Whether what was synced stays. A pipe's reader may never have read it.
+    fn keeps(&self) -> bool;
 }
 
 /// A regular file under its lock.
@@ -35,6 +37,7 @@ pub(super) struct FileStore {
 impl FileStore {
     /// Locks, looks at what is there, creates nothing.
     pub(super) fn open(path: PathBuf) -> Result<FileStore> {
+        not_a_side_file(&path)?;
         let lock = Lock::acquire(&path)?;
         recover(&path)?;
         let mut store =
@@ -69,8 +72,7 @@ impl FileStore {
 impl Store for FileStore {
     fn append(&mut self, lines: &[u8]) -> Result<()> {
         if self.broken {
-            let text = format!("{} failed earlier and is no longer written", self.path.display());
-            return Err(Error::new(Kind::Io, text));
+            return Err(failed_earlier(&self.path));
         }
         let prefix: &[u8] = if self.open_line && !lines.is_empty() { b"\n" } else { b"" };
         let packed;
@@ -106,6 +108,10 @@ impl Store for FileStore {
                 format!("cannot make {} durable: whether the last lines are in it is not known", self.path.display());
             Error::new(Kind::Indeterminate, text).because(e)
         })
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 }
 
@@ -184,47 +190,81 @@ fn refuse(path: &Path, torn: bool, why: &str) -> Error {
     Error::new(Kind::Corrupt, text).during("opening the archive")
 }
 
-/// A device, a named pipe: nothing to lock, to truncate or to look at.
+fn failed_earlier(path: &Path) -> Error {
+    Error::new(Kind::Io, format!("{} failed earlier and is no longer written", path.display()))
+}
+
+/// A device, a named pipe, standard output: nothing to lock, to truncate or to look at.
 pub(super) struct StreamStore {
-    pub(super) path: PathBuf,
-    pub(super) file: File,
+    path: PathBuf,
+    out: Box<dyn Write + Send>,
+    /// A file behind standard output, which can be made durable.
+    file: Option<File>,
+    /// Half a batch was written: what came behind it could not be read.
+    broken: bool,
+}
+
+impl StreamStore {
+    pub(super) fn new(path: PathBuf, out: impl Write + Send + 'static) -> StreamStore {
+        StreamStore { path, out: Box::new(out), file: None, broken: false }
+    }
+
+    pub(super) fn stdout() -> StreamStore {
+        let path = PathBuf::from("standard output");
+        match unbuffered() {
+            Some((out, file)) => StreamStore { file, ..StreamStore::new(path, out) },
+            None => StreamStore::new(path, io::stdout()),
+        }
+    }
+
+    /// Says how much was written before it failed.
+    fn write(&mut self, mut lines: &[u8]) -> std::result::Result<(), (usize, io::Error)> {
+        let all = lines.len();
+        while !lines.is_empty() {
+            match self.out.write(lines) {
+                Ok(0) => return Err((all - lines.len(), io::ErrorKind::WriteZero.into())),
+                Ok(n) => lines = &lines[n..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err((all - lines.len(), e)),
+            }
+        }
+        self.out.flush().map_err(|e| (all, e))
+    }
+}
+
+/// Standard output without the buffer, out of which what failed would come later; and the file it was redirected into.
+#[cfg(unix)]
+fn unbuffered() -> Option<(File, Option<File>)> {
+    use std::os::fd::AsFd as _;
+    let out = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let file = out.metadata().is_ok_and(|about| about.is_file());
+    let file = if file { out.try_clone().ok() } else { None };
+    Some((out, file))
+}
+
+#[cfg(not(unix))]
+fn unbuffered() -> Option<(File, Option<File>)> {
+    None
 }
 
 impl Store for StreamStore {
     fn append(&mut self, lines: &[u8]) -> Result<()> {
-        self.file.write_all(lines).map_err(|e| error::io("write", &self.path, e))
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Standard output.
-pub(super) struct StdoutStore;
-
-impl Store for StdoutStore {
-    fn append(&mut self, lines: &[u8]) -> Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(lines).and_then(|()| out.flush()).map_err(|e| match e.kind() {
-            io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedPipe, "standard output was closed by its reader"),
-            _ => error::io("write", Path::new("standard output"), e),
+        if self.broken {
+            return Err(failed_earlier(&self.path));
+        }
+        self.write(lines).map_err(|(written, e)| {
+            self.broken = written > 0;
+            error::io("write", &self.path, e)
         })
     }
 
     fn sync(&mut self) -> Result<()> {
-        #[cfg(unix)]
-        {
-            use std::os::fd::AsFd as _;
-            // Redirected into a file it can be made durable; a pipe has done its part when it took the bytes.
-            let synced = io::stdout()
-                .as_fd()
-                .try_clone_to_owned()
-                .map(File::from)
-                .and_then(|file| if file.metadata()?.is_file() { file.sync_data() } else { Ok(()) });
-            synced.map_err(|e| Error::new(Kind::Indeterminate, "cannot make standard output durable").because(e))?;
-        }
-        Ok(())
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(|e| Error::new(Kind::Indeterminate, "cannot make standard output durable").because(e))
+    }
+
+    fn keeps(&self) -> bool {
+        self.file.is_some()
     }
 }
 
@@ -237,9 +277,9 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
         }
         Ok(about) if !about.is_file() => {
             let file = OpenOptions::new().write(true).open(path).map_err(|e| error::io("write", path, e))?;
-            Ok(Box::new(StreamStore { path: path.to_owned(), file }))
+            Ok(Box::new(StreamStore::new(path.to_owned(), file)))
         }
-        Ok(_) => Ok(Box::new(FileStore::open(super::address::canonical(path))?)),
+        Ok(_) => Ok(Box::new(FileStore::open(canonical(path))?)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !parent.is_dir() {
@@ -248,7 +288,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
                     Error::new(Kind::NotFound, text).hint("create it first: nothing but the archive itself is created")
                 );
             }
-            Ok(Box::new(FileStore::open(super::address::canonical(path))?))
+            Ok(Box::new(FileStore::open(canonical(path))?))
         }
         Err(e) => Err(error::io("open", path, e)),
     }

@@ -166,7 +166,9 @@ impl Opened<'_> {
             To::Origins => self.source.home().await,
             To::Nowhere => Ok(Box::new(Discard::default())),
             // A dry run must not even create an archive.
-            To::Place(to) if self.change.args.safety.dry_run && to.backend.creates => Ok(Box::new(Discard::default())),
+            To::Place(to) if self.change.args.safety.dry_run && to.backend.creates && to.canonical != "-" => {
+                Ok(Box::new(Discard::default()))
+            }
             To::Place(to) => self.session.sink(to).await,
         }
     }
@@ -176,12 +178,19 @@ impl Opened<'_> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
+        self.is_kept(sink)?;
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
             return Ok(Some(self.session.stopped()));
         }
         let (text, value) = plan::plan(self, sink, &survey).await;
         self.session.ui.plan(&text, value.clone());
+        // With --yes it is said once, after the run.
+        if let Some(planned) =
+            survey.planned.as_ref().filter(|_| self.change.args.safety.dry_run || !self.change.args.safety.yes)
+        {
+            selecting::say_missing(&self.selection, planned.read, &self.session.ui);
+        }
         survey.hazards(self)?;
         if self.change.args.safety.dry_run {
             report::dry_run(self, &survey, value)?;
@@ -206,6 +215,17 @@ impl Opened<'_> {
             self.session.ui.warn("not done: nothing was changed");
         }
         Ok(if yes { None } else { Some(Exit::Done) })
+    }
+
+    /// A pipe takes bytes that its reader may never read; what is then removed would be nowhere.
+    fn is_kept(&self, sink: &dyn Sink) -> Result<()> {
+        let accepted = &self.change.args.safety.accept.accept;
+        if !self.change.what.removes() || sink.keeps() || accepted.iter().any(|a| a == "unconfirmed") {
+            return Ok(());
+        }
+        let text = format!("{} cannot confirm that a message arrived, and it would be removed here", sink.shown());
+        Err(Error::new(Kind::Hazard("unconfirmed"), text)
+            .hint("name an archive, file:PATH, or copy instead; or add --accept unconfirmed"))
     }
 
     async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {
@@ -234,6 +254,9 @@ impl Opened<'_> {
         };
         let tally = run_engine(job, &watching).await;
         drop(watching);
+        if self.change.args.safety.yes {
+            selecting::say_missing(&self.selection, tally.read, &self.session.ui);
+        }
         let exit = self.exit(&tally);
         report::ended(&self, tally, exit).await?;
         Ok(exit)

@@ -27,6 +27,12 @@ async fn the_same_file_has_one_canonical_address() {
         std::os::unix::fs::symlink(place.path(), &link).unwrap();
         assert_eq!(address(&link).canonical, before);
     }
+    #[cfg(unix)]
+    {
+        let other = place.directory.path().join("other");
+        fs::hard_link(place.path(), &other).unwrap();
+        assert_eq!(address(&other).canonical, place.address().canonical);
+    }
     assert_eq!(Address::parse("-", &[]).unwrap().canonical, "-");
     for wrong in ["file:", "file://host/a"] {
         assert_eq!(Address::parse(wrong, &[]).unwrap_err().kind(), Kind::Usage);
@@ -196,4 +202,14 @@ async fn a_scan_survives_cancelled_waits() {
     }
     assert_eq!(found, numbers(0..20_000));
     scan.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_truncated_archive_has_no_depth() {
+    let place = Place::new("a.zst");
+    place.fill(numbers(0..100)).await;
+    let whole = fs::read(place.path()).unwrap();
+    fs::write(place.path(), &whole[..whole.len() - 5]).unwrap();
+    let e = place.source().await.depth().await.unwrap_err();
+    assert!(says(&e).contains("cannot read on"), "{}", says(&e));
 }

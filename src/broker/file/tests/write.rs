@@ -122,6 +122,10 @@ impl Store for Faulty {
         self.log.lock().unwrap().push("sync");
         if self.fail_sync { Err(Error::new(Kind::Indeterminate, "who knows")) } else { Ok(()) }
     }
+
+    fn keeps(&self) -> bool {
+        true
+    }
 }
 
 async fn through(store: &Faulty) -> Vec<Result<Receipt>> {
@@ -170,9 +174,59 @@ async fn a_reader_that_went_away_is_a_closed_pipe() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let file = fs::File::from(std::os::fd::OwnedFd::from(writer));
-    let mut sink = FileSink::start("x".into(), Box::new(StreamStore { path: "x".into(), file })).unwrap();
+    let mut sink = FileSink::start("x".into(), Box::new(StreamStore::new("x".into(), file))).unwrap();
     let results = sink.publish(outgoing(numbers(0..2))).await.await;
     assert!(results.iter().all(|r| r.as_ref().unwrap_err().kind() == Kind::ClosedPipe), "{results:?}");
+}
+
+/// Takes a few bytes, fails, and takes everything again, as a disk does on which room is made.
+struct Full(Arc<Mutex<Vec<u8>>>, usize);
+
+impl std::io::Write for Full {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let room = buf.len().min(self.1);
+        self.1 = if room < buf.len() && self.1 > 0 { 0 } else { usize::MAX };
+        if room == 0 {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.0.lock().unwrap().extend_from_slice(&buf[..room]);
+        Ok(room)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn nothing_follows_half_a_line_that_cannot_be_taken_back() {
+    use super::super::store::StreamStore;
+    let written = Arc::default();
+    let store = StreamStore::new("x".into(), Full(Arc::clone(&written), 10));
+    let mut sink = FileSink::start("x".into(), Box::new(store)).unwrap();
+    for _ in 0..2 {
+        let results = sink.publish(outgoing(numbers(0..1))).await.await;
+        assert!(results[0].is_err(), "{results:?}");
+    }
+    assert_eq!(written.lock().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn an_archive_never_takes_the_place_of_the_side_file_of_another() {
+    let place = Place::new("a");
+    place.fill(numbers(0..3)).await;
+    for side in ["a.lock", "a.removed", "a.compact"] {
+        let path = place.directory.path().join(side);
+        let beside = address(&path);
+        let e = (beside.backend.sink)(&beside, &context()).await.err().unwrap();
+        assert_eq!(e.kind(), Kind::Usage, "{}", says(&e));
+    }
+    // Put there by other means it is not taken for a list of removals, which is emptied in the end.
+    fs::copy(place.path(), place.directory.path().join("a.removed")).unwrap();
+    let e = place.source().await.scan(take()).await.err().unwrap();
+    assert!(says(&e).contains("give it another name"), "{}", says(&e));
+    assert!(place.try_sink().await.is_err());
+    assert_eq!(fs::read(place.path()).unwrap(), fs::read(place.directory.path().join("a.removed")).unwrap());
 }
 
 /// The file may not grow beyond some size, as on a disk that fills up: half a batch is written when the error comes.
