@@ -59,9 +59,12 @@ impl<'a> Shovels<'a> {
             let (status, said) = (answer.status(), answer.into_body().read_to_string()?);
             return Err(format!("the shovel was refused with {status}: {said}").into());
         }
-        let patient = |what: &str| match begun.elapsed() < PATIENCE {
-            true => Ok(std::thread::sleep(POLL)),
-            false => Err(format!("the shovel did not {what} within {PATIENCE:?}")),
+        let patient = |what: &str| {
+            std::thread::sleep(POLL);
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("the shovel did not {what} within {PATIENCE:?}"));
+            }
+            Ok(())
         };
         while self.broker.count(to)? < many {
             patient("finish")?;
