@@ -25,10 +25,10 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The command that is measured, built with the optimisations of a release.
 const DLQ: &str = env!("CARGO_BIN_EXE_dlq");
 
-/// Measures one section.
+/// What measures a section.
 type Measure = fn(&Setting) -> Result<Table>;
 
-/// A section: its name, and what measures it. A table each.
+/// The sections: a name and a table each.
 const SECTIONS: [(&str, Measure); 5] = [
     ("start", start::measure),
     ("filter", filter::measure),

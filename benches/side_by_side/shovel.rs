@@ -61,10 +61,10 @@ impl<'a> Shovels<'a> {
         }
         let patient = |what: &str| {
             std::thread::sleep(POLL);
-            if begun.elapsed() < PATIENCE {
-                return Ok(());
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("the shovel did not {what} within {PATIENCE:?}"));
             }
-            Err(format!("the shovel did not {what} within {PATIENCE:?}"))
+            Ok(())
         };
         while self.broker.count(to)? < many {
             patient("finish")?;
