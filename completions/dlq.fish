@@ -175,7 +175,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -s n -l limit -d 'At mos
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when more than so many messages have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -219,7 +219,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s n -l limit -d 'At mo
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when more than so many messages have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -261,7 +261,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand copy" -s n -l limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when more than so many messages have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -302,7 +302,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand move" -s n -l limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when more than so many messages have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
@@ -344,7 +344,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -s n -l limit -d 'At most
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l scan-limit -d 'At most so many messages read' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
-complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when so many messages have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when more than so many messages have failed (exit 6)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"

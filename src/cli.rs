@@ -219,7 +219,7 @@ pub struct Pace {
     /// At most so many messages sent and not yet confirmed
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub concurrency: Option<u64>,
-    /// Stop when so many messages have failed (exit 6)
+    /// Stop when more than so many messages have failed (exit 6)
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_failures: Option<u64>,
     /// What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip

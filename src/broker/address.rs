@@ -97,6 +97,7 @@ impl Address {
                 let mut e = Error::new(Kind::Usage, format!("{} has no option {name:?}", self.backend.name));
                 e = match super::nearest(name, known.iter().copied()) {
                     Some(close) => e.hint(format!("did you mean {close:?}?")),
+                    None if known.is_empty() => e.hint("it has none"),
                     None => e.hint(format!("it knows {}", known.join(", "))),
                 };
                 return Err(e);

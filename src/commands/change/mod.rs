@@ -151,17 +151,17 @@ impl Opened<'_> {
         let ready = self.ready(sink.as_mut()).await;
         match ready {
             Ok(true) if self.change.whole => {
-                sink.close().await?;
+                sink.leave().await?;
                 self.purge_whole().await
             }
             Ok(true) => self.act(sink).await,
             Ok(false) => {
-                sink.close().await?;
+                sink.leave().await?;
                 if self.session.stop.is_cancelled() { Ok(self.session.stopped()) } else { Ok(Exit::Done) }
             }
             Err(e) => {
                 // The first error is the one to tell.
-                _ = sink.close().await;
+                _ = sink.leave().await;
                 Err(e)
             }
         }
