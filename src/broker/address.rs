@@ -58,6 +58,18 @@ impl fmt::Display for Address {
     }
 }
 
+/// What was typed, for an error about it: `user:pass@` is shown as `user:***@` wherever something looks like an address.
+pub fn without_passwords(typed: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`');
+    let hide = |word: &str| -> Option<String> {
+        let start = word.find(":/")? + 1;
+        let at = start + word[start..].rfind('@')?;
+        let colon = start + word[start..at].find(':')?;
+        Some(format!("{}:***{}", &word[..colon], &word[at..]))
+    };
+    typed.split_inclusive(is_end).map(|word| hide(word).unwrap_or_else(|| word.to_owned())).collect()
+}
+
 impl Address {
     /// Understands what was typed. `flags` are `-X k=v` pairs and win over the query.
     ///
@@ -110,4 +122,21 @@ impl Address {
 /// Undoes percent encoding; what is not UTF-8 then is left encoded.
 pub fn decode(s: &str) -> String {
     percent_encoding::percent_decode_str(s).decode_utf8().map_or_else(|_| s.to_owned(), |d| d.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_hidden_in_what_is_no_address_too() {
+        for (typed, shown) in [
+            ("amqp://u:s3c/r:e@t@h/q", "amqp://u:***@h/q"),
+            ("'amqp:/u:pw@h' and x", "'amqp:/u:***@h' and x"),
+            ("amqp://u@h/q", "amqp://u@h/q"),
+            ("file:a:b@c", "file:a:b@c"),
+        ] {
+            assert_eq!(without_passwords(typed), shown);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::address::{Address, Options};
+use super::address::{Address, Options, without_passwords};
 use super::capability::Capabilities;
 use super::error::{Error, Kind, Result};
 use super::{Context, Sink, Source};
@@ -61,7 +61,7 @@ pub fn of_address(typed: &str) -> Result<&'static Backend> {
             None => e.hint(format!("queues are written {forms}")),
         });
     }
-    let e = Error::new(Kind::Usage, format!("{typed:?} is not the address of a queue"));
+    let e = Error::new(Kind::Usage, format!("{:?} is not the address of a queue", without_passwords(typed)));
     Err(if std::path::Path::new(typed).is_file() {
         e.hint(format!("for the archive of that name write file:{typed}"))
     } else if typed.starts_with('.') || typed.contains(['|', '(', '[', '"', ' ']) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::looking::{Printing, ended, print_selected};
 use super::selecting;
 use super::session::{Opening, Session};
+use crate::broker::address::without_passwords;
 use crate::broker::{Error, Kind, Result, ScanRequest, registry};
 use crate::cli;
 use crate::exit::Exit;
@@ -44,6 +45,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         && registry::of_address(expression).is_ok()
         && expression != "-"
     {
+        let expression = without_passwords(expression);
         return Err(Error::new(Kind::Usage, format!("{expression} stands where the jq expression belongs"))
             .hint("the queue comes first, then the expression: dlq filter QUEUE JQ"));
     }

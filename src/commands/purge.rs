@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::change::{self, Change, To, What};
 use super::session::{Session, address};
+use crate::broker::address::without_passwords;
 use crate::broker::{Address, Error, Kind, Result};
 use crate::cli;
 use crate::exit::Exit;
@@ -82,8 +83,11 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
 fn archive(typed: &str) -> Result<Address> {
     let address = Address::parse(typed, &[])?;
     if !address.backend.creates || typed == "-" {
-        return Err(Error::new(Kind::Usage, format!("the backup {typed:?} is not an archive file"))
-            .hint("write it as file:PATH; to send messages to another queue use dlq move"));
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the backup {:?} is not an archive file", without_passwords(typed)),
+        )
+        .hint("write it as file:PATH; to send messages to another queue use dlq move"));
     }
     Ok(address)
 }

@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::broker::address::without_passwords;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
@@ -14,7 +15,7 @@ pub fn said(e: &clap::Error, ui: &Ui) -> Exit {
         let written = data.write(coloured(ui.terminal().colour).as_bytes()).and_then(|()| data.finish());
         return written.map_or_else(|e| Exit::of(e.kind()), |()| Exit::Done);
     }
-    ui.usage(&coloured(ui.terminal().colour_err), hint(e).as_deref());
+    ui.usage(&without_passwords(&coloured(ui.terminal().colour_err)), hint(e).as_deref());
     Exit::Usage
 }
 

@@ -253,12 +253,17 @@ impl Opened<'_> {
             selecting::say_missing(&self.selection, tally.read, &self.session.ui);
         }
         let exit = self.exit(&tally);
+        if exit == Exit::Done && reader_left(&tally) {
+            return Ok(exit);
+        }
         report::ended(&self, tally, exit).await?;
         Ok(exit)
     }
 
     fn exit(&self, tally: &Tally) -> Exit {
         match tally.exit(self.session.stopped()) {
+            Exit::Done | Exit::Partly if reader_left(tally) && self.change.what == What::Copy => Exit::Done,
+            Exit::Done if reader_left(tally) => Exit::Failed,
             Exit::Done if self.change.select.strict && (tally.filter_errors > 0 || tally.closed.bad_lines > 0) => {
                 Exit::Partly
             }
@@ -275,6 +280,11 @@ impl Opened<'_> {
         report::ended(&self, tally, Exit::Done).await?;
         Ok(Exit::Done)
     }
+}
+
+/// Standard output was closed by who read it.
+fn reader_left(tally: &Tally) -> bool {
+    tally.error.as_ref().is_some_and(|e| e.kind() == Kind::ClosedPipe)
 }
 
 /// Shows progress, names failures, and knows what is in flight should a second Ctrl-C come.
