@@ -102,6 +102,7 @@ impl Address {
                 let mut e = Error::new(Kind::Usage, format!("{} has no option {name:?}", self.backend.name));
                 e = match super::nearest(name, known.iter().copied()) {
                     Some(close) => e.hint(format!("did you mean {close:?}?")),
+                    None if known.is_empty() => e.hint("it has none"),
                     None => e.hint(format!("it knows {}", known.join(", "))),
                 };
                 return Err(e);
@@ -138,6 +139,7 @@ mod tests {
             ("\x1b[33mamqp://me:hunter2@h/q\x1b[0m", "\x1b[33mamqp://me:***@h/q\x1b[0m"),
             (".body.a == 1", ".body.a == 1"),
             ("amqp://h/q", "amqp://h/q"),
+            ("amqp:/me:hunter2@h", "amqp:***@h"),
         ] {
             assert_eq!(hide(typed), shown);
         }

@@ -226,6 +226,10 @@ pub trait Sink: Send {
     async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms;
     /// Waits for everything published, makes it durable, lets go.
     async fn close(self: Box<Self>) -> Result<()>;
+    /// Lets go of a place that nothing is to be sent to after all. Creates nothing.
+    async fn leave(self: Box<Self>) -> Result<()> {
+        self.close().await
+    }
 }
 
 /// One message to move.

@@ -342,7 +342,7 @@ impl Drive<'_> {
             };
             self.told(&id, &e);
             // The connection is gone, on either side: whatever else were begun would fail or come twice.
-            if e.kind() == Kind::Unreachable && !self.ending {
+            if matches!(e.kind(), Kind::Unreachable | Kind::ClosedPipe) && !self.ending {
                 self.end(Stopped::Error, Some(e));
             }
         }
@@ -352,7 +352,10 @@ impl Drive<'_> {
     /// Tells of a failure, and stops where that is asked for.
     fn told(&mut self, id: &str, e: &Error) {
         self.tally.fail(id, e);
-        self.watch.failed(id, e);
+        // That nobody reads any more is no news to who stopped reading.
+        if e.kind() != Kind::ClosedPipe {
+            self.watch.failed(id, e);
+        }
         if self.max_failures.is_some_and(|most| self.tally.failures() > most) {
             self.end(Stopped::MaxFailures, None);
         } else if self.on_failure == OnFailure::Stop {

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 
-use crate::broker::{Batch, Closed, Result, Scan};
+use crate::broker::{Batch, Closed, Error, Kind, Result, Scan};
 use crate::select::Selection;
 
 /// Starts judging a batch and making something of it. It makes progress unpolled. The number is that of its first message
@@ -19,6 +19,8 @@ pub(super) struct Pipeline<W> {
     taken: u64,
     scan_limit: Option<u64>,
     ended: bool,
+    /// Told once what was read before it is judged.
+    damaged: Option<Error>,
     /// `--scan-limit` ended the reading.
     pub(super) limited: bool,
 }
@@ -27,10 +29,10 @@ impl<W: Send + 'static> Pipeline<W> {
     pub(super) fn new(scan: Box<dyn Scan>, scan_limit: Option<u64>, start: Start<W>) -> Self {
         let depth = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) + 1;
         let judging = FuturesOrdered::new();
-        Pipeline { scan, start, judging, depth, taken: 0, scan_limit, ended: false, limited: false }
+        Pipeline { scan, start, judging, depth, taken: 0, scan_limit, ended: false, damaged: None, limited: false }
     }
 
-    /// The next judged batch; `None` at the end. Cancel safe. An error of the scan overtakes what is still being judged: what
+    /// The next judged batch; `None` at the end. Cancel safe. An error of the scan, save damaged data, overtakes what is still being judged: what
     /// was read over a connection that is lost had better not be worked on.
     pub(super) async fn next(&mut self) -> Option<Result<W>> {
         loop {
@@ -41,12 +43,17 @@ impl<W: Send + 'static> Pipeline<W> {
                 read = self.scan.next(), if reads => match read {
                     Ok(Some(batch)) => self.judge(batch),
                     Ok(None) => self.ended = true,
+                    // What was read before a line that cannot be read is as good as ever.
+                    Err(e) if e.kind() == Kind::Corrupt => {
+                        self.ended = true;
+                        self.damaged = Some(e);
+                    }
                     Err(e) => {
                         self.ended = true;
                         return Some(Err(e));
                     }
                 },
-                else => return None,
+                else => return self.damaged.take().map(Err),
             }
         }
     }

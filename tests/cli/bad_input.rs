@@ -150,3 +150,49 @@ fn a_server_that_is_not_there() {
     assert!(ran.stderr.starts_with("unreachable:"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
 }
+
+#[test]
+fn no_error_shows_a_password() {
+    let s = Sandbox::new();
+    let bad = "amqp://ops:s3cret@host/q";
+    for args in [
+        vec!["filter", "file:orders.ndjson", bad],
+        vec!["purge", "file:orders.ndjson", "-n", "1", "--backup", bad],
+        vec!["depth", "amqp:/ops:s3cret@host/q"],
+        vec!["inspect", "file:orders.ndjson", bad],
+        vec!["inspect", "-o", bad],
+        vec![bad],
+    ] {
+        let ran = s.run(&args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_stands_before_a_bad_line_is_shown_every_time() {
+    let s = Sandbox::new();
+    let whole = s.read("orders.ndjson");
+    s.write("bad.ndjson", &format!("{}\nnonsense\n", whole.lines().next().expect("a line")));
+    for _ in 0..20 {
+        let ran = s.run(&["filter", "file:bad.ndjson", "true"]);
+        assert_eq!((ran.code, ran.lines()), (1, 1), "{}", ran.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_a_copy_is_no_failure() {
+    let s = Sandbox::new();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output =
+        s.command().args(["copy", "file:orders.ndjson", "-", "-q", "--yes"]).stdout(writer).output().expect("run");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let args = ["move", "file:orders.ndjson", "-", "--yes", "--accept", "unconfirmed"];
+    let output = s.command().args(args).stdout(writer).output().expect("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(s.read("orders.ndjson").lines().count(), 360);
+}

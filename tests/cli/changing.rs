@@ -241,3 +241,18 @@ fn ids_that_are_nowhere_are_named() {
     }
     assert_eq!(ids(&s, "file:new.ndjson").len(), 6);
 }
+
+#[test]
+fn what_is_refused_creates_nothing() {
+    let s = Sandbox::new();
+    for args in [
+        vec!["move", Q, "file:new.ndjson"],
+        vec!["purge", Q, "--all"],
+        vec!["move", Q, "file:new.ndjson", "--yes", "-f", ".body.nowhere < 5"],
+    ] {
+        let ran = s.run(&args);
+        assert_eq!(ran.code, 6, "{args:?}: {}", ran.stderr);
+    }
+    let names: Vec<_> = std::fs::read_dir(s.path(".")).expect("read").map(|e| e.expect("entry").file_name()).collect();
+    assert_eq!(names, ["orders.ndjson"]);
+}

@@ -1,6 +1,7 @@
 //! An archive to write to.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -33,6 +34,7 @@ pub(super) struct FileSink {
     /// when the writing thread runs out of jobs.
     ended: oneshot::Receiver<Result<()>>,
     jobs: Option<mpsc::Sender<Job>>,
+    thread: JoinHandle<()>,
 }
 
 impl FileSink {
@@ -41,11 +43,11 @@ impl FileSink {
         let (end, ended) = oneshot::channel();
         let keeps = store.keeps();
         // Not a task of the runtime: a pipe that nobody reads must not hold up the exit.
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("archive writer".into())
             .spawn(move || writer::run(queue, store, end))
             .map_err(|e| Error::new(Kind::Other, "cannot start a thread to write the archive").because(e))?;
-        Ok(FileSink { shown, keeps, jobs: Some(jobs), ended })
+        Ok(FileSink { shown, keeps, jobs: Some(jobs), ended, thread })
     }
 }
 
@@ -102,5 +104,13 @@ impl Sink for FileSink {
     async fn close(mut self: Box<Self>) -> Result<()> {
         self.jobs = None;
         (&mut self.ended).await.unwrap_or_else(|e| Err(error::died(e)))
+    }
+
+    async fn leave(self: Box<Self>) -> Result<()> {
+        let FileSink { ended, jobs, thread, .. } = *self;
+        drop((ended, jobs));
+        // The lock goes with the thread, and must be gone before the process is.
+        error::blocking(move || thread.join().map_err(|_| Error::new(Kind::Other, "the archive writer ended early")))
+            .await
     }
 }

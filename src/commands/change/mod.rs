@@ -145,17 +145,17 @@ impl Opened<'_> {
         let ready = self.ready(sink.as_mut()).await;
         match ready {
             Ok(None) if self.change.whole => {
-                sink.close().await?;
+                sink.leave().await?;
                 self.purge_whole().await
             }
             Ok(None) => self.act(sink).await,
             Ok(Some(exit)) => {
-                sink.close().await?;
+                sink.leave().await?;
                 Ok(if self.session.stop.is_cancelled() { self.session.stopped() } else { exit })
             }
             Err(e) => {
                 // The first error is the one to tell.
-                _ = sink.close().await;
+                _ = sink.leave().await;
                 Err(e)
             }
         }
@@ -258,12 +258,17 @@ impl Opened<'_> {
             selecting::say_missing(&self.selection, tally.read, &self.session.ui);
         }
         let exit = self.exit(&tally);
+        if exit == Exit::Done && reader_left(&tally) {
+            return Ok(exit);
+        }
         report::ended(&self, tally, exit).await?;
         Ok(exit)
     }
 
     fn exit(&self, tally: &Tally) -> Exit {
         match tally.exit(self.session.stopped()) {
+            Exit::Done | Exit::Partly if reader_left(tally) && self.change.what == What::Copy => Exit::Done,
+            Exit::Done if reader_left(tally) => Exit::Failed,
             Exit::Done if self.change.args.select.strict && (tally.filter_errors > 0 || tally.closed.bad_lines > 0) => {
                 Exit::Partly
             }
@@ -280,6 +285,11 @@ impl Opened<'_> {
         report::ended(&self, tally, Exit::Done).await?;
         Ok(Exit::Done)
     }
+}
+
+/// Standard output was closed by who read it.
+fn reader_left(tally: &Tally) -> bool {
+    tally.error.as_ref().is_some_and(|e| e.kind() == Kind::ClosedPipe)
 }
 
 /// Shows progress, names failures, and knows what is in flight should a second Ctrl-C come.
