@@ -61,6 +61,10 @@ pub trait Source: Send + Sync {
     fn address(&self) -> &Address;
     /// Known once opened: what this very queue can do and what it costs.
     fn capabilities(&self) -> &Capabilities;
+    /// Names of the very queue, however it was addressed: two openings that share one are of the same queue.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Under which account, user or principal, where that is known.
     fn principal(&self) -> Option<String>;
     /// How many and how old. Cheap: one or two calls, no message is touched.
@@ -210,6 +214,10 @@ pub type Fit = Arc<dyn Fn(&mut Outgoing) -> Result<Vec<String>> + Send + Sync>;
 pub trait Sink: Send {
     /// What was opened, for people.
     fn shown(&self) -> &str;
+    /// As [`Source::places`]; none where it is not one queue.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What it can take.
     fn capabilities(&self) -> &SinkCapabilities;
     /// Is it there, may we. Creates nothing. `None`: the place the sink was opened to.

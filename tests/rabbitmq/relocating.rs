@@ -161,3 +161,19 @@ fn a_stream_is_read_and_copied_and_not_taken_from() {
     assert_eq!(b.bodies(&q), all);
     b.settled(&log, 30);
 }
+
+#[test]
+fn a_queue_is_not_its_own_destination_under_another_name_of_its_host() {
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let q = b.queue("same", "classic", &[]);
+    b.fill(&q, 3);
+    let other = b.address(&q).replace("127.0.0.1", "localhost");
+    assert_ne!(other, b.address(&q), "the server is named by its address");
+    for verb in ["copy", "move"] {
+        let ran = s.run(&[verb, &b.address(&q), &other, "-y"]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("both the queue and the destination"), "{}", ran.stderr);
+    }
+    b.settled(&q, 3);
+}

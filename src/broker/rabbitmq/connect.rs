@@ -1,6 +1,7 @@
 //! One connection to a server, opened as an address says.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ const DOING: &str = "connecting";
 pub struct Link {
     /// The connection.
     pub connection: Connection,
+    /// What the host's name stands for.
+    pub addresses: Vec<SocketAddr>,
     /// Who answers there.
     pub server: Server,
     /// The user it is logged in as.
@@ -43,6 +46,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Names of a queue of this vhost, by the addresses of the server.
+    pub fn places(&self, queue: &str) -> Vec<String> {
+        self.addresses.iter().map(|at| format!("{at}/{}/{queue}", address::encode(&self.vhost))).collect()
+    }
+
     /// A new channel.
     ///
     /// # Errors
@@ -93,10 +101,13 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
     };
     tell_when_blocked(&connection, ctx);
     let (frame_max, channel_max) = (connection.configuration().frame_max(), connection.configuration().channel_max());
+    let addresses = tokio::net::lookup_host((parts.host.as_str(), parts.port)).await.map(Iterator::collect);
+    let addresses = addresses.unwrap_or_default();
     let Parts { vhost, queue, .. } = parts;
     let server = heard.server().unwrap_or_default();
     Ok(Link {
         connection,
+        addresses,
         server,
         user: credentials.user.clone(),
         vhost,

@@ -106,6 +106,13 @@ impl Sink for RabbitSink {
         &self.address.shown
     }
 
+    fn places(&self) -> Vec<String> {
+        match &self.place {
+            Place { exchange, key: Some(queue) } if exchange.is_empty() => self.link.places(queue),
+            _ => Vec::new(),
+        }
+    }
+
     fn capabilities(&self) -> &SinkCapabilities {
         &self.capabilities
     }

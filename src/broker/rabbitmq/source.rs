@@ -240,6 +240,10 @@ impl Source for RabbitSource {
         &self.capabilities
     }
 
+    fn places(&self) -> Vec<String> {
+        self.link.places(&self.link.queue)
+    }
+
     fn principal(&self) -> Option<String> {
         Some(self.link.user.clone())
     }

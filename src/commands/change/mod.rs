@@ -125,11 +125,14 @@ pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
 fn not_itself(change: &Change<'_>, source: &Address) -> Result<()> {
     match &change.to {
         To::Place(to) if to.canonical == source.canonical && source.canonical != "-" => {
-            let text = format!("{} is both the queue and the destination", source.shown);
-            Err(Error::new(Kind::Usage, text).hint("name another destination"))
+            Err(its_own_destination(&source.shown))
         }
         _ => Ok(()),
     }
+}
+
+fn its_own_destination(queue: &str) -> Error {
+    Error::new(Kind::Usage, format!("{queue} is both the queue and the destination")).hint("name another destination")
 }
 
 async fn treatment(change: &Change<'_>, source: &dyn Source) -> Result<Treatment> {
@@ -178,6 +181,7 @@ impl Opened<'_> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
+        self.not_the_same_place(sink)?;
         self.is_kept(sink)?;
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
@@ -215,6 +219,15 @@ impl Opened<'_> {
             self.session.ui.warn("not done: nothing was changed");
         }
         Ok(if yes { None } else { Some(Exit::Done) })
+    }
+
+    /// The same queue under another name of its host.
+    fn not_the_same_place(&self, sink: &dyn Sink) -> Result<()> {
+        let from = self.source.places();
+        if matches!(self.change.to, To::Place(_)) && sink.places().iter().any(|place| from.contains(place)) {
+            return Err(its_own_destination(&self.source.address().shown));
+        }
+        Ok(())
     }
 
     /// A pipe takes bytes that its reader may never read; what is then removed would be nowhere.
