@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::hazard::{ACQUIRED_COUNT, DELIVERY_COUNT};
 use crate::broker::{Error, Kind, Outgoing, Result};
 use crate::message::{DeadLetter, Fields, Payload, Value};
 
@@ -79,6 +80,9 @@ fn headers(m: &mut DeadLetter, left: &mut Vec<String>) {
     for gone in m.headers.remove_if(|name, _| name == "CC" || name == "BCC") {
         left.push(format!("the header {gone}, which would send it elsewhere too"));
     }
+    // The server puts them on a delivery; they were never part of the message, and every later look at a copy would take them
+    // for counts of its own.
+    m.headers.remove_if(|name, _| name == DELIVERY_COUNT || name == ACQUIRED_COUNT);
     for gone in m.headers.remove_if(|name, _| name.len() > 255) {
         let start: String = gone.chars().take(20).collect();
         left.push(format!("the header {start}…, whose name is over 255 bytes"));
@@ -186,6 +190,7 @@ mod tests {
     fn what_would_close_the_channel_or_has_no_place_is_left_out_and_named() {
         let (left, m) = fitted(|m| {
             m.headers.push("CC", Value::Array(vec!["k".into()]));
+            m.headers.push(DELIVERY_COUNT, Value::I64(26));
             m.headers.push("r", "1");
             m.headers.push("r", "2");
             m.key = Some("k".into());
