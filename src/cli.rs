@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::broker::HAZARDS;
 use crate::commands;
 use crate::output::Format;
 use crate::ui::{Colour, LogFormat};
@@ -181,7 +182,7 @@ pub struct Select {
 #[command(next_help_heading = "Safety")]
 pub struct Accept {
     /// Accept a danger by the name that a refusal printed (repeatable)
-    #[arg(long, value_name = "HAZARD")]
+    #[arg(long, value_name = "HAZARD", value_parser = hazard)]
     pub accept: Vec<String>,
 }
 
@@ -277,6 +278,13 @@ fn pair(s: &str) -> Result<(String, String), String> {
         Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
         _ => Err("options are written NAME=VALUE".into()),
     }
+}
+
+fn hazard(s: &str) -> Result<String, String> {
+    if HAZARDS.contains(&s) {
+        return Ok(s.to_owned());
+    }
+    Err(format!("there is no danger of that name: a refusal prints the name to accept ({})", HAZARDS.join(", ")))
 }
 
 fn at_least_one(s: &str) -> Result<u64, String> {

@@ -24,6 +24,9 @@ pub use address::Address;
 pub use capability::{Accuracy, Capabilities, SinkCapabilities};
 pub use error::{Error, Kind, Result};
 
+/// Dangers that `--accept NAME` accepts; a refusal prints the name.
+pub const HAZARDS: &[&str] = &["absent-path", "delivery-limit", "unconfirmed"];
+
 /// What opening and scanning may need besides the address.
 #[derive(Clone)]
 pub struct Context {
@@ -47,6 +50,7 @@ impl Context {
     /// # Errors
     /// `Hazard(name)`.
     pub fn accept(&self, name: &'static str, text: impl Into<String>) -> Result<()> {
+        debug_assert!(HAZARDS.contains(&name), "{name} could not be accepted");
         if self.accepted.contains(name) {
             return Ok(());
         }

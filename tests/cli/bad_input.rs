@@ -37,6 +37,7 @@ fn arguments() {
     assert_eq!(pin!(s, "bad_rate", "copy", "file:orders.ndjson", "file:b.ndjson", "--rate", "fast").code, 2);
     assert_eq!(pin!(s, "kcat_offset", "inspect", "file:orders.ndjson", "-o", "beginning").code, 2);
     assert_eq!(pin!(s, "kcat_broker", "inspect", "-b", "localhost", "-t", "orders").code, 2);
+    assert_eq!(pin!(s, "unknown_hazard", "inspect", "file:orders.ndjson", "--accept", "everything").code, 2);
     assert_eq!(pin!(s, "both_standard_input", "filter", "-", "true", "--ids-from", "-").code, 2);
 }
 
