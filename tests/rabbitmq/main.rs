@@ -5,6 +5,7 @@ mod bad_input;
 mod broker;
 mod deaths;
 mod destinations;
+mod network;
 mod relocating;
 #[path = "../support/sandbox.rs"]
 mod sandbox;

@@ -1,7 +1,11 @@
 //! Looks that cost nothing, and changes that are stopped in the middle.
 
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
 
 use crate::broker::{Broker, KINDS};
 use crate::sandbox::Sandbox;
@@ -26,6 +30,34 @@ fn fifty_looks_lose_nothing() {
     }
     b.settled(&q, 40);
     assert_eq!(b.bodies(&q), all);
+}
+
+#[test]
+fn a_look_at_a_queue_that_never_rests_ends() {
+    let Some(b) = Broker::open("43") else { return };
+    for kind in KINDS {
+        let s = Sandbox::new();
+        let q = b.queue(kind, kind, &[]);
+        b.fill(&q, 20_000);
+        let channel = b.runtime.block_on(b.connection.create_channel()).unwrap();
+        let name = q.clone();
+        let consuming = b.runtime.spawn(async move {
+            channel.basic_qos(300, BasicQosOptions::default()).await.unwrap();
+            let (tag, o) = ("steady".into(), BasicConsumeOptions::default());
+            let mut consumer = channel.basic_consume(name.into(), tag, o, FieldTable::default()).await.unwrap();
+            while let Some(Ok(d)) = consumer.next().await {
+                d.ack(BasicAckOptions::default()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let began = Instant::now();
+        let ran = s.run(&["inspect", &b.address(&q), "-n", "500", "-o", "raw"]);
+        let took = began.elapsed();
+        consuming.abort();
+        assert_eq!((ran.code, ran.stdout().lines().count()), (0, 500), "{}", ran.stderr);
+        assert!(took < Duration::from_secs(9), "{kind}: {took:?}");
+        assert!(b.ready(&q) > 0, "{kind}: it was at rest before the look ended");
+    }
 }
 
 /// A replay at a pace at which it cannot be done before it is stopped.

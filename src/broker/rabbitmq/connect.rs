@@ -1,9 +1,10 @@
 //! One connection to a server, opened as an address says.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_rs::{Runtime, Tokio};
 use futures::StreamExt;
@@ -13,6 +14,7 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind, Event};
 
 use super::address::{self, Parts};
 use super::credentials::{self, Credentials};
+use super::held::answer;
 use super::wire::{Heard, Kit, Overheard, Socket};
 use super::{error, tls};
 use crate::broker::{Address, Context, Error, Kind, Result};
@@ -43,6 +45,8 @@ pub struct Link {
     pub credentials: Credentials,
     /// What comes over the wire.
     pub heard: Heard,
+    /// Longest wait for an answer.
+    pub longest: Duration,
 }
 
 impl Link {
@@ -56,7 +60,30 @@ impl Link {
     /// # Errors
     /// As the connection is by then.
     pub async fn channel(&self) -> Result<lapin::Channel> {
-        self.connection.create_channel().await.map_err(|e| error::map(&e, "opening a channel"))
+        answer(self.longest, "opening a channel", self.connection.create_channel()).await
+    }
+
+    /// Hangs up once nothing has moved on the wire for the longest wait while answers are due, which they are from the start.
+    /// A server that is short of memory says that it blocks, and is waited for. Never returns: the connection tells those who
+    /// wait for an answer.
+    pub async fn hang_up_on_silence(&self) -> Infallible {
+        let mut since = Instant::now();
+        loop {
+            tokio::time::sleep((self.longest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))).await;
+            if self.connection.status().blocked() {
+                since = Instant::now();
+            } else if since.elapsed().min(self.heard.silent_for()) >= self.longest {
+                self.heard.hang_up();
+            }
+        }
+    }
+
+    /// After an answer did not come in time: where nothing at all has come, the other end is gone, and each further question
+    /// would take as long again.
+    pub fn hang_up_if_silent(&self, e: &Error) {
+        if e.kind() == Kind::Timeout && self.heard.silent_for() >= self.longest.mul_f64(0.9) {
+            self.heard.hang_up();
+        }
     }
 
     /// Closes the connection and awaits the answer.
@@ -64,7 +91,7 @@ impl Link {
     /// # Errors
     /// Where it was lost before.
     pub async fn close(&self) -> Result<()> {
-        self.connection.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing the connection"))
+        answer(self.longest, "closing the connection", self.connection.close(200, "done".into())).await
     }
 }
 
@@ -116,6 +143,7 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
         channel_max,
         credentials,
         heard,
+        longest: ctx.timeout,
     })
 }
 

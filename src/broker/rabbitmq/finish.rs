@@ -22,7 +22,7 @@ const CALM: Duration = Duration::from_secs(5);
 impl Reader {
     /// Gives back, in order, and says how it went.
     pub(super) async fn finish(mut self) -> Result<Closed> {
-        let drained = self.drain().await;
+        let drained = self.drain().await.inspect_err(|e| self.link.hang_up_if_silent(e));
         let saved = match drained {
             Ok(()) => self.rescue().await,
             Err(e) => Err(e),

@@ -15,6 +15,9 @@ use super::error;
 use super::ledger::{Ledger, Refused};
 use crate::broker::{Error, Kind, Result};
 
+/// Longest wait for returned messages to be seen in a queue that others consume from: its count may never show them.
+const CROWDED: Duration = Duration::from_secs(3);
+
 /// Waits for one answer of the broker, for so long.
 ///
 /// # Errors
@@ -201,13 +204,18 @@ impl Held {
     }
 
     /// A queue answers a declare ahead of returns that wait in its inbox (classic) or in its log (quorum), so the count is
-    /// asked for until they are seen in it. Other consumers may take them at once: a count that rests is enough then.
+    /// asked for until they are seen in it. Other consumers may take them at once: a count that rests is enough then, and one
+    /// that never rests, as they go on or as messages expire, is not waited for.
     async fn await_return(&self, expected: u64) -> Result<()> {
-        let (mut seen, mut since) = (0, Instant::now());
+        let began = Instant::now();
+        let (mut seen, mut since) = (0, began);
         loop {
             let (ready, consumers) = counts(&self.channel, &self.queue, self.longest, "giving messages back").await?;
-            let rests = if consumers > 0 { Duration::from_millis(300) } else { Duration::from_secs(2) };
-            if ready >= expected || (ready == seen && since.elapsed() > rests) {
+            let (rests, most) = match consumers {
+                0 => (Duration::from_secs(2), self.longest),
+                _ => (Duration::from_millis(300), self.longest.min(CROWDED)),
+            };
+            if ready >= expected || (ready == seen && since.elapsed() > rests) || began.elapsed() > most {
                 return Ok(());
             }
             if ready != seen {

@@ -6,9 +6,10 @@ use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 
+use super::address;
 use super::connect::{Link, read_as};
+use super::held::answer;
 use super::management::Management;
-use super::{address, error};
 use crate::broker::{Address, Context, Error, Kind, Result, nearest};
 
 fn name(s: &str) -> Result<ShortString> {
@@ -19,8 +20,9 @@ fn name(s: &str) -> Result<ShortString> {
 pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
     let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
     let channel = link.channel().await?;
-    let found = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default()).await;
-    finish(channel, found.map_err(|e| error::map(&e, "looking for the exchange"))).await
+    let asked = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default());
+    let found = answer(link.longest, "looking for the exchange", asked).await;
+    finish(link, channel, found).await
 }
 
 /// Passes where the queue is there.
@@ -31,13 +33,14 @@ pub async fn queue_exists(link: &Link, queue: &str) -> Result<()> {
     }
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let channel = link.channel().await?;
-    let found = channel.queue_declare(name(queue)?, options, FieldTable::default()).await;
-    finish(channel, found.map(drop).map_err(|e| error::map(&e, "looking for the queue"))).await
+    let asked = channel.queue_declare(name(queue)?, options, FieldTable::default());
+    let found = answer(link.longest, "looking for the queue", asked).await;
+    finish(link, channel, found.map(drop)).await
 }
 
-async fn finish(channel: lapin::Channel, found: Result<()>) -> Result<()> {
+async fn finish(link: &Link, channel: lapin::Channel, found: Result<()>) -> Result<()> {
     if found.is_ok() {
-        channel.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing a channel"))?;
+        answer(link.longest, "closing a channel", channel.close(200, "done".into())).await?;
     }
     found
 }

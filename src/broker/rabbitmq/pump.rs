@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::codec::Received;
 use super::connect::Link;
 use super::fit::Limits;
+use super::held::answer;
 use super::letter::{Letter, print};
 use super::returns::{Open, Returns, Routed};
 use super::{culprit, error, lookup};
@@ -116,7 +117,13 @@ impl Pump {
             dead: None,
         };
         let mut more = true;
+        let watched = pump.link.clone();
+        let mut silence = std::pin::pin!(watched.hang_up_on_silence());
         while more || !pump.jobs.is_empty() {
+            if pump.outstanding == 0 {
+                // Nothing was due so far.
+                silence.set(watched.hang_up_on_silence());
+            }
             if pump.may_issue() {
                 pump.issue().await;
                 continue;
@@ -130,6 +137,7 @@ impl Pump {
                 _ = async { match &mut pump.queuing { Some(w) => { let _ = w.await; }, None => std::future::pending().await } } => {
                     pump.queuing = None;
                 }
+                never = &mut silence, if pump.outstanding > 0 => match never {},
                 Some(answers) = pump.underway.next(), if !pump.underway.is_empty() => match answers {
                     Ok(answers) => pump.arrive(answers),
                     Err(e) => {
@@ -145,7 +153,7 @@ impl Pump {
         if let Some(channel) = &self.current
             && channel.status().connected()
         {
-            channel.close(200, "done".into()).await.map_err(|e| error::map(&e, "closing the channel"))?;
+            answer(self.link.longest, "closing the channel", channel.close(200, "done".into())).await?;
         }
         match self.dead {
             Some(_) => Ok(()),
@@ -258,10 +266,8 @@ impl Pump {
             return Ok(channel.clone());
         }
         let channel = self.link.channel().await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .map_err(|e| error::map(&e, "asking for confirms"))?;
+        let asked = channel.confirm_select(ConfirmSelectOptions::default());
+        answer(self.link.longest, "asking for confirms", asked).await?;
         (self.base, self.read) = (self.link.heard.returns(), 0);
         self.current = Some(channel.clone());
         Ok(channel)

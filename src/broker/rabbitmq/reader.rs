@@ -120,7 +120,7 @@ impl Reader {
     /// # Errors
     /// Where giving back is not certain.
     pub async fn run(mut self, out: mpsc::Sender<Result<Batch>>, closing: CancellationToken) -> Result<Closed> {
-        let read = self.read(&out, &closing).await;
+        let read = self.read(&out, &closing).await.inspect_err(|e| self.link.hang_up_if_silent(e));
         let stopped = self.calm_stop().await;
         if let Err(e) = read.and(stopped) {
             // Nobody may be listening any more; what went wrong with the messages is said by the close as well.

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd as AsHandle, AsRawFd as AsRawHandle};
 #[cfg(windows)]
 use std::os::windows::io::{AsRawSocket as AsRawHandle, AsSocket as AsHandle};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use async_rs::traits::{Executor, Reactor, RuntimeKit};
 use async_rs::util::Task;
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
+use futures::task::AtomicWaker;
 use lapin::AsyncTcpStream;
 use lapin::protocol::{AMQPClass, connection, parse_class};
 use lapin::types::AMQPValue;
@@ -30,12 +31,17 @@ pub type Socket = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 /// The first frame is a few hundred bytes; more than this is not the first frame of an AMQP server.
 const LONGEST: usize = 64 * 1024;
 
-/// What the server said first, and how many messages it has returned since.
+/// What the server said first, how many messages it has returned since, and whether anything moves at all.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
     start: Arc<Mutex<Vec<u8>>>,
     returns: Arc<AtomicU64>,
+    moved: Arc<Mutex<Option<Instant>>>,
+    hung_up: Arc<(AtomicBool, AtomicWaker)>,
 }
+
+/// A heartbeat, which is no progress.
+const HEARTBEAT: usize = 8;
 
 /// Who the server says it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +97,17 @@ impl Heard {
     /// The ways to log in that it offers, divided by spaces.
     pub fn mechanisms(&self) -> Option<String> {
         Some(self.start()?.mechanisms.to_string())
+    }
+
+    /// For how long nothing has gone over the wire in either direction, heartbeats aside.
+    pub fn silent_for(&self) -> Duration {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// Ends the connection from this side without asking the other, which does not answer any more.
+    pub fn hang_up(&self) {
+        self.hung_up.0.store(true, Ordering::Release);
+        self.hung_up.1.wake();
     }
 
     /// How many messages the server has returned, counted before the client library sees what comes behind them.
@@ -162,7 +179,22 @@ impl Overheard {
         Overheard { inner, heard, listening: true, frames: Frames::default() }
     }
 
+    fn hung_up(&self, cx: &Context<'_>) -> io::Result<()> {
+        self.heard.hung_up.1.register(cx.waker());
+        if self.heard.hung_up.0.load(Ordering::Acquire) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server has fallen silent"));
+        }
+        Ok(())
+    }
+
+    fn stirred(&self, bytes: usize) {
+        if bytes != HEARTBEAT {
+            *self.heard.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
     fn note(&mut self, bytes: &[u8]) {
+        self.stirred(bytes.len());
         if self.listening {
             self.listening = !self.heard.listen(bytes);
         }
@@ -175,6 +207,7 @@ impl Overheard {
 
 impl AsyncRead for Overheard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.hung_up(cx)?;
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if let Poll::Ready(Ok(n)) = &polled {
             self.note(&buf[..*n]);
@@ -187,6 +220,7 @@ impl AsyncRead for Overheard {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.hung_up(cx)?;
         let polled = Pin::new(&mut self.inner).poll_read_vectored(cx, bufs);
         if let Poll::Ready(Ok(mut left)) = polled {
             for buf in bufs.iter() {
@@ -201,7 +235,11 @@ impl AsyncRead for Overheard {
 
 impl AsyncWrite for Overheard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = polled {
+            self.stirred(n);
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -209,7 +247,11 @@ impl AsyncWrite for Overheard {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(n)) = polled {
+            self.stirred(n);
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
