@@ -111,7 +111,8 @@ impl Heard {
 
     /// For how long nothing has gone over the wire either way, heartbeats aside.
     pub fn still_for(&self) -> Duration {
-        self.moved().1.map_or(Duration::MAX, |at| at.elapsed()).min(self.silent_for())
+        let (came, went) = *self.moved();
+        came.max(went).map_or(Duration::ZERO, |at| at.elapsed())
     }
 
     /// Ends the connection from this side without asking the other, which does not answer any more.
