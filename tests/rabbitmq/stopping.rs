@@ -4,10 +4,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 
-use crate::broker::{Broker, KINDS};
+use crate::broker::{BOTH, Broker, KINDS};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -30,6 +30,31 @@ fn fifty_looks_lose_nothing() {
     }
     b.settled(&q, 40);
     assert_eq!(b.bodies(&q), all);
+}
+
+#[test]
+fn a_queue_that_would_go_with_its_reader_is_not_read() {
+    for version in BOTH {
+        let Some(b) = Broker::open(version) else { return };
+        let s = Sandbox::new();
+        let name = b.name("auto");
+        let o = QueueDeclareOptions { durable: true, auto_delete: true, ..Default::default() };
+        b.runtime.block_on(b.channel.queue_declare(name.as_str().into(), o, FieldTable::default())).unwrap();
+        b.fill(&name, 10);
+        for address in [b.address(&name), b.bare(&name)] {
+            for args in [
+                &["inspect", &address][..],
+                &["move", &address, "file:all.ndjson", "-y"],
+                &["purge", &address, "-f", ".body < 3", "-y"],
+            ] {
+                let ran = s.run(args);
+                assert_eq!(ran.code, 4, "{args:?}: {}", ran.stderr);
+            }
+            assert_eq!(s.run(&["depth", &address]).code, 0);
+        }
+        assert_eq!(b.ready(&name), 10);
+        b.runtime.block_on(b.channel.queue_delete(name.into(), QueueDeleteOptions::default())).unwrap();
+    }
 }
 
 #[test]

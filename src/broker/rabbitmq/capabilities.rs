@@ -46,6 +46,7 @@ pub fn describe() -> Vec<Capabilities> {
                 timeout: ACK_TIMEOUT,
                 held_by_others: None,
                 single_active: false,
+                auto_delete: false,
                 delayed_retry: false,
                 prefetch: None,
             })

@@ -72,7 +72,7 @@ impl Link {
             tokio::time::sleep((self.longest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))).await;
             if self.connection.status().blocked() {
                 since = Instant::now();
-            } else if since.elapsed().min(self.heard.silent_for()) >= self.longest {
+            } else if since.elapsed().min(self.heard.still_for()) >= self.longest {
                 self.heard.hang_up();
             }
         }

@@ -24,6 +24,8 @@ pub struct Facts {
     pub held_by_others: Option<u64>,
     /// Whether one consumer has the queue to itself at any time.
     pub single_active: bool,
+    /// The queue goes, messages and all, with its last consumer.
+    pub auto_delete: bool,
     /// Returned messages come back after a delay (4.3, `delayed-retry-type`).
     pub delayed_retry: bool,
     /// `-X prefetch=N`.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::facts::Returns;
 use super::hazard::Policy;
-use super::held::counts;
+use super::held::{answer, counts};
 use super::ledger::Ledger;
 use super::reader::Reader;
 use super::rescue;
@@ -53,7 +53,7 @@ impl Reader {
         }
         for channel in [&self.held.channel, &self.control] {
             // Nothing is held any more: a channel that is closed already is as good.
-            drop(channel.close(200, "done".into()).await);
+            drop(answer(self.ctx.timeout, "closing a channel", channel.close(200, "done".into())).await);
         }
         if let Some(held) = self.facts.held_by_others {
             self.closed.unseen = Some(self.closed.unseen.unwrap_or(0) + held);
@@ -67,7 +67,8 @@ impl Reader {
         let late = std::mem::take(&mut self.stash).into();
         self.take_in(late).await?;
         let mut late = Vec::new();
-        while let Some(came) = self.windows.next().await {
+        let (longest, doing) = (self.ctx.timeout, "giving messages back");
+        while let Some(came) = answer(longest, doing, async { Ok(self.windows.next().await) }).await? {
             match came {
                 Came::Delivery(d) => late.push(*d),
                 Came::Cancelled => {}

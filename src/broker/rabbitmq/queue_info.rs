@@ -11,6 +11,8 @@ pub struct QueueInfo {
     pub name: String,
     /// `classic`, `quorum` or `stream`.
     pub kind: String,
+    /// Whether it goes with its last consumer.
+    pub auto_delete: bool,
     /// The delivery limit that holds; -1 for none.
     pub delivery_limit: Option<i64>,
     /// As declared.
@@ -49,6 +51,7 @@ impl QueueInfo {
         let kind = kind.map_or_else(|| "classic".to_owned(), |k| short(&k).to_owned());
         QueueInfo {
             name: text("name").unwrap_or_default(),
+            auto_delete: json["auto_delete"].as_bool().unwrap_or(false),
             delivery_limit: if kind == "quorum" { delivery_limit(json, version) } else { None },
             kind,
             policy: text("policy").filter(|p| !p.is_empty()),

@@ -65,7 +65,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     if let Err(e) = counts(&channel, &queue, ctx.timeout, OPENING).await {
         return Err(explain(e, address, &link, api.as_ref()).await);
     }
-    drop(channel.close(200, "done".into()).await);
+    drop(answer(ctx.timeout, OPENING, channel.close(200, "done".into())).await);
     let info = match &api {
         Some(api) => api.queue(&link.queue).await.unwrap_or_else(|e| {
             (late.notice)(format!("{e}, so the limits of the queue are not known"));
@@ -77,7 +77,11 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         Some(info) => QueueKind::parse(&info.kind),
         None => kind_by_asking(&link, &queue, ctx.timeout).await,
     };
-    let facts = facts(kind, &link, info.as_ref(), address);
+    let mut facts = facts(kind, &link, info.as_ref(), address);
+    facts.auto_delete = match &info {
+        Some(info) => info.auto_delete,
+        None => facts.kind == QueueKind::Classic && auto_delete_by_asking(&link, &queue, ctx.timeout).await,
+    };
     warn(&facts, &late);
     let capabilities = capabilities::of(&facts);
     let shown = address.shown.as_str().into();
@@ -125,6 +129,7 @@ fn facts(kind: QueueKind, link: &Link, info: Option<&QueueInfo>, address: &Addre
         held_by_others: info.and_then(|i| i.messages_unacknowledged),
         single_active: setting("single-active-consumer").and_then(serde_json::Value::as_bool).unwrap_or(false),
         delayed_retry: matches!(delayed, Some("all" | "returned")),
+        auto_delete: false,
         prefetch: address.option("prefetch").and_then(|v| v.parse().ok()).filter(|n| *n > 0),
     }
 }
@@ -160,6 +165,24 @@ async fn kind_by_asking(link: &Link, queue: &ShortString, longest: Duration) -> 
         Ok(Err(e)) if error::reply_code(&e) == Some(406) => kind_of_refusal(&e.to_string()),
         _ => QueueKind::Unknown,
     }
+}
+
+/// The same for `auto-delete`. The server compares `durable` first, so it is asked with either; it says nothing of
+/// `auto-delete` where both agree. The queue is there and its type is none of these, so nothing can be made.
+async fn auto_delete_by_asking(link: &Link, queue: &ShortString, longest: Duration) -> bool {
+    for durable in [true, false] {
+        let Ok(channel) = link.channel().await else { return false };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(NO_TYPE.into()));
+        let options = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
+        let call = channel.queue_declare(queue.clone(), options, arguments);
+        if let Ok(Err(e)) = tokio::time::timeout(longest, call).await
+            && e.to_string().contains("inequivalent arg 'auto_delete'")
+        {
+            return true;
+        }
+    }
+    false
 }
 
 fn kind_of_refusal(text: &str) -> QueueKind {
@@ -209,12 +232,20 @@ impl RabbitSource {
     async fn count(&self) -> Result<(u64, u64)> {
         let channel = self.link.channel().await?;
         let found = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
-        drop(channel.close(200, "done".into()).await);
+        drop(answer(self.ctx.timeout, OPENING, channel.close(200, "done".into())).await);
         Ok(found)
     }
 
     /// Refuses what is known to be dangerous before a message is touched.
     fn admit(&self) -> Result<()> {
+        if self.facts.auto_delete {
+            return Err(Error::new(
+                Kind::Unsupported,
+                "the queue is auto-delete: the server deletes it, messages and all, when its last consumer leaves, and reading takes a consumer",
+            )
+            .during("reading the queue")
+            .hint("nothing was touched; a queue that is to be read later must not be auto-delete"));
+        }
         match self.facts.policy {
             Policy::Blind => self.ctx.accept(
                 hazard::NAME,
@@ -309,7 +340,7 @@ impl Source for RabbitSource {
         let channel = self.link.channel().await?;
         let gone = answer(self.ctx.timeout, doing, channel.queue_purge(name(&self.link), QueuePurgeOptions::default()))
             .await?;
-        drop(channel.close(200, "done".into()).await);
+        drop(answer(self.ctx.timeout, OPENING, channel.close(200, "done".into())).await);
         Ok(Some(u64::from(gone)))
     }
 }

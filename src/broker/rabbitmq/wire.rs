@@ -36,7 +36,8 @@ const LONGEST: usize = 64 * 1024;
 pub struct Heard {
     start: Arc<Mutex<Vec<u8>>>,
     returns: Arc<AtomicU64>,
-    moved: Arc<Mutex<Option<Instant>>>,
+    /// When something came, and when something went, last.
+    moved: Arc<Mutex<(Option<Instant>, Option<Instant>)>>,
     hung_up: Arc<(AtomicBool, AtomicWaker)>,
 }
 
@@ -99,9 +100,19 @@ impl Heard {
         Some(self.start()?.mechanisms.to_string())
     }
 
-    /// For how long nothing has gone over the wire in either direction, heartbeats aside.
+    fn moved(&self) -> MutexGuard<'_, (Option<Instant>, Option<Instant>)> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long nothing has come, heartbeats aside.
     pub fn silent_for(&self) -> Duration {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |at| at.elapsed())
+        self.moved().0.map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// For how long nothing has gone over the wire either way, heartbeats aside.
+    pub fn still_for(&self) -> Duration {
+        let (came, went) = *self.moved();
+        came.max(went).map_or(Duration::ZERO, |at| at.elapsed())
     }
 
     /// Ends the connection from this side without asking the other, which does not answer any more.
@@ -187,14 +198,16 @@ impl Overheard {
         Ok(())
     }
 
-    fn stirred(&self, bytes: usize) {
+    fn sent(&self, bytes: usize) {
         if bytes != HEARTBEAT {
-            *self.heard.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            self.heard.moved().1 = Some(Instant::now());
         }
     }
 
     fn note(&mut self, bytes: &[u8]) {
-        self.stirred(bytes.len());
+        if bytes.len() != HEARTBEAT {
+            self.heard.moved().0 = Some(Instant::now());
+        }
         if self.listening {
             self.listening = !self.heard.listen(bytes);
         }
@@ -237,7 +250,7 @@ impl AsyncWrite for Overheard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
         if let Poll::Ready(Ok(n)) = polled {
-            self.stirred(n);
+            self.sent(n);
         }
         polled
     }
@@ -249,7 +262,7 @@ impl AsyncWrite for Overheard {
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         if let Poll::Ready(Ok(n)) = polled {
-            self.stirred(n);
+            self.sent(n);
         }
         polled
     }
