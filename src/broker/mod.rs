@@ -294,6 +294,13 @@ pub struct Depth {
     pub accuracy: Accuracy,
 }
 
+impl Depth {
+    /// Messages a scan can meet: the unresolved ones of a log, else the ready ones.
+    pub fn waiting(&self) -> Option<u64> {
+        self.unresolved.or(self.ready)
+    }
+}
+
 /// The candidate nearest to what was typed, if it is near enough to suggest.
 pub fn nearest<'a>(typed: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     among

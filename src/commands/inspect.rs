@@ -40,7 +40,8 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     }
     let selection = Arc::new(selection);
     let source = open(session, &args.queue, &args.look).await?;
-    let all = source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
+    // Counting an archive means reading it: only where the count will be told.
+    let all = if unasked { source.depth().await.ok().and_then(|d| d.waiting()) } else { None };
     let request = ScanRequest { takes: false, at_most: None, again: false };
     let (looked, unprinted) = print_selected(session, &*source, &selection, request, printing, None).await?;
     let exit = ended(session, &selection, &looked, &unprinted, args.look.select.strict);

@@ -47,7 +47,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     let printing = Printing::new(session, &args.look.print, &args.look.select, false)?;
     let selection = Arc::new(selection);
     let source = open(session, &args.queue, &args.look).await?;
-    let total = source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
+    let total = source.depth().await.ok().and_then(|d| d.waiting());
     let seed = args.seed.unwrap_or_else(rand::random);
     let mut drawn = Drawn::new(by, usize::try_from(n).unwrap_or(usize::MAX), seed);
     let progress = session.ui.progress(total, "sampling");

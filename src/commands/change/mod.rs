@@ -4,6 +4,7 @@ mod plan;
 mod report;
 mod survey;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -147,12 +148,12 @@ impl Opened<'_> {
         let mut sink = self.sink().await?;
         let ready = self.ready(sink.as_mut()).await;
         match ready {
-            Ok(None) if self.change.whole => {
+            Ok(ControlFlow::Continue(_)) if self.change.whole => {
                 sink.leave().await?;
                 self.purge_whole().await
             }
-            Ok(None) => self.act(sink).await,
-            Ok(Some(exit)) => {
+            Ok(ControlFlow::Continue(total)) => self.act(sink, total).await,
+            Ok(ControlFlow::Break(exit)) => {
                 sink.leave().await?;
                 Ok(if self.session.stop.is_cancelled() { self.session.stopped() } else { exit })
             }
@@ -176,8 +177,8 @@ impl Opened<'_> {
         }
     }
 
-    /// The plan and the question. `None`: go on; else it ends here, with this code.
-    async fn ready(&self, sink: &mut dyn Sink) -> Result<Option<Exit>> {
+    /// The plan and the question. It goes on, with as many messages as there are to read where that is known, or ends here.
+    async fn ready(&self, sink: &mut dyn Sink) -> Result<ControlFlow<Exit, Option<u64>>> {
         if !matches!(self.change.to, To::Origins) {
             sink.check(None).await?;
         }
@@ -185,7 +186,7 @@ impl Opened<'_> {
         self.is_kept(sink)?;
         let survey = survey::survey(self, sink).await?;
         if self.session.stop.is_cancelled() {
-            return Ok(Some(self.session.stopped()));
+            return Ok(ControlFlow::Break(self.session.stopped()));
         }
         let (text, value) = plan::plan(self, sink, &survey).await;
         self.session.ui.plan(&text, value.clone());
@@ -198,11 +199,11 @@ impl Opened<'_> {
         survey.hazards(self)?;
         if self.change.args.safety.dry_run {
             report::dry_run(self, &survey, value)?;
-            return Ok(Some(Exit::Done));
+            return Ok(ControlFlow::Break(Exit::Done));
         }
         // A copy to a place no consumer reads changes nothing for anyone.
         if self.change.what == What::Copy && sink.capabilities().private {
-            return Ok(None);
+            return Ok(ControlFlow::Continue(survey.waiting()));
         }
         if survey.planned.as_ref().is_some_and(|p| p.selected == 0) {
             let nothing = Tally {
@@ -212,13 +213,13 @@ impl Opened<'_> {
             };
             let exit = self.exit(&nothing);
             report::ended(self, nothing, exit).await?;
-            return Ok(Some(exit));
+            return Ok(ControlFlow::Break(exit));
         }
         let yes = self.session.ui.ask(&plan::question(self, &survey), &self.session.stop).await?;
         if !yes && !self.session.stop.is_cancelled() {
             self.session.ui.warn("not done: nothing was changed");
         }
-        Ok(if yes { None } else { Some(Exit::Done) })
+        Ok(if yes { ControlFlow::Continue(survey.waiting()) } else { ControlFlow::Break(Exit::Done) })
     }
 
     /// The same queue under another name of its host.
@@ -241,7 +242,7 @@ impl Opened<'_> {
             .hint("name an archive, file:PATH, or copy instead; or add --accept unconfirmed"))
     }
 
-    async fn act(self, sink: Box<dyn Sink>) -> Result<Exit> {
+    async fn act(self, sink: Box<dyn Sink>, total: Option<u64>) -> Result<Exit> {
         let pace = &self.change.args.pace;
         let on_failure = match pace.on_failure {
             Some(cli::OnFailure::HoldLane) => OnFailure::HoldLane,
@@ -250,7 +251,6 @@ impl Opened<'_> {
             None if self.source.capabilities().order == Order::StrictLanes => OnFailure::HoldLane,
             None => OnFailure::Skip,
         };
-        let total = self.source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
         let watching = Watching::new(&self, total);
         let job = Job {
             source: Arc::clone(&self.source),

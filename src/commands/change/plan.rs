@@ -102,7 +102,7 @@ fn destination(opened: &Opened<'_>, sink: &dyn Sink) -> String {
 
 fn queue(kind: &str, depth: Option<&Depth>) -> String {
     let Some(depth) = depth else { return kind.to_owned() };
-    let mut text = format!("{kind}, {} ready", human::known(depth.unresolved.or(depth.ready)));
+    let mut text = format!("{kind}, {} ready", human::known(depth.waiting()));
     if let Some(n) = depth.in_flight.filter(|n| *n > 0) {
         text.push_str(&format!(", {} held by consumers, which are not seen", human::count(n)));
     }
@@ -173,7 +173,7 @@ fn time(opened: &Opened<'_>, survey: &Survey) -> Option<Duration> {
     let rate = opened.rate.as_ref()?;
     let many = match &survey.planned {
         Some(planned) => planned.selected,
-        None => survey.depth.as_ref().and_then(|d| d.unresolved.or(d.ready))?,
+        None => survey.waiting()?,
     };
     Some(rate.takes(many)).filter(|t| t.as_secs() > 0)
 }

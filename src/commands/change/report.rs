@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 
 /// Reports a run that has ended. Where standard output carries the messages themselves, the report is talk.
 pub(super) async fn ended(opened: &Opened<'_>, tally: Tally, exit: Exit) -> Result<()> {
-    let remaining = opened.source.depth().await.ok().and_then(|d| d.unresolved.or(d.ready));
+    let remaining = opened.source.depth().await.ok().and_then(|d| d.waiting());
     let text = words(opened, &tally, remaining);
     for e in tally.error.iter().chain(&tally.unclosed) {
         opened.session.ui.error(e);
@@ -33,7 +33,7 @@ pub(super) fn dry_run(opened: &Opened<'_>, survey: &Survey, plan: Value) -> Resu
         filter_errors: survey.filter_errors,
         ..Tally::default()
     };
-    let remaining = survey.depth.as_ref().and_then(|d| d.unresolved.or(d.ready));
+    let remaining = survey.waiting();
     let mut value = value(opened, tally, Exit::Done, remaining);
     value["plan"] = plan;
     let text = Summary::new("dry run: nothing was changed");

@@ -37,7 +37,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     }
     session.say_costs(&**source);
     let mut facts = PlanFacts::new(&opened.treatment, source.address());
-    let progress = session.ui.progress(survey.depth.as_ref().and_then(|d| d.unresolved.or(d.ready)), "looking");
+    let progress = session.ui.progress(survey.waiting(), "looking");
     let request = ScanRequest { takes: false, at_most: None, again: !change.args.safety.dry_run };
     let looked = look(&**source, selection, request, &session.stop, |judged| {
         progress.inc(judged.batch.deliveries.len() as u64);
@@ -69,6 +69,11 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
 }
 
 impl Survey {
+    /// How many there are to read, where that is known.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        self.depth.as_ref().and_then(Depth::waiting)
+    }
+
     /// Refuses what must be accepted by name.
     pub(super) fn hazards(&self, opened: &Opened<'_>) -> Result<()> {
         let accepted = &opened.change.args.safety.accept.accept;
