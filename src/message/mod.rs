@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-pub use fields::{Fields, Value};
+pub use fields::{Fields, Name, Value};
 pub use fingerprint::fingerprint;
 pub use mark::{MARK_HEADER, Mark};
 
