@@ -8,13 +8,23 @@ run=${DLQ_BROKERS_RUN:-$cache/run}
 mkdir -p "$run"
 run=$(cd "$run" && pwd -P)
 
+# One line a server: its script, the version the script takes (- for none), and
+# the beginnings of the variables that point the tests at it.
+servers=(
+  "rabbitmq 4.3 DLQ_TEST_RABBITMQ_43 DLQ_TEST_RABBITMQ_CLIENT"
+  "rabbitmq 3.10 DLQ_TEST_RABBITMQ_310"
+  "elasticmq - DLQ_TEST_ELASTICMQ"
+)
+# server COMMAND SCRIPT VERSION
+server() { "$here/$2.sh" "$1" $([[ $3 == - ]] || echo "$3"); }
+
 # Standard output is for `export` lines alone, so that it can be evaluated.
 say() { printf '%s\n' "$*" >&2; }
 
 # cannot SERVER VARIABLE REASON
 cannot() {
   say "$1 cannot be had here: $3"
-  say "Point the tests at your own: export $2=... (and the other ${2%_URL}_* variables printed by \`rabbitmq.sh env\`)"
+  say "Point the tests at your own: export $2=... (and the other ${2%_URL}_* variables printed by \`${0##*/} env\`)"
   exit 1
 }
 
@@ -27,6 +37,31 @@ locked() (
   shift
   "$@"
 )
+
+# apt_or_path COMMAND PACKAGE: for what any machine may have; apt is asked only where it is missing.
+apt_or_path() {
+  command -v "$1" >/dev/null || { command -v apt-get >/dev/null && [[ $EUID -eq 0 ]] && apt_need "$@"; }
+}
+
+# Runs under a lock of its caller; DIR/complete tells that all of it is there.
+# maven_jars DIR GROUP ARTIFACT VERSION
+maven_jars() {
+  rm -rf "$1" "$1.tmp"
+  mkdir -p "$1.tmp"
+  cat >"$1.tmp/pom.xml" <<END
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>dlq</groupId><artifactId>tests</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>$2</groupId><artifactId>$3</artifactId><version>$4</version></dependency>
+  </dependencies>
+</project>
+END
+  mvn -q -B -f "$1.tmp/pom.xml" dependency:copy-dependencies -DoutputDirectory=lib >"$1.log" 2>&1 \
+    || { tail -n 5 "$1.log" >&2; return 1; }
+  touch "$1.tmp/complete"
+  mv "$1.tmp" "$1"
+}
 
 # apt_need COMMAND_OR_FILE PACKAGE
 apt_need() { locked apt apt_need_locked "$@"; }

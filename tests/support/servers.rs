@@ -19,12 +19,18 @@ pub fn server(version: &str) -> Option<Server> {
     Some(Server { url: url.trim_end_matches('/').to_owned(), management })
 }
 
-/// A variable that `tests/run` sets.
+/// The endpoint of an ElasticMQ; none, in sight, where it is not running and not required.
+pub fn elasticmq() -> Option<String> {
+    var("DLQ_TEST_ELASTICMQ_URL")
+}
+
+/// A variable `DLQ_TEST_SERVER_…` that `tests/run` sets.
 pub fn var(name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|v| !v.is_empty());
     if value.is_none() {
         let required = std::env::var("DLQ_TEST_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|r| r == "rabbitmq"), "RabbitMQ is required, but {name} is not set");
+        let server = name.split('_').nth(2).unwrap_or_default().to_lowercase();
+        assert!(!required.split(',').any(|r| r == server), "{server} is required, but {name} is not set");
         skipped(&format!("{name} is not set; tests/run starts the servers"));
     }
     value
