@@ -4,6 +4,7 @@ mod archive;
 mod broker;
 mod figures;
 mod filter;
+mod frames;
 mod machine;
 mod memory;
 mod messages;
