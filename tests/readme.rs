@@ -13,12 +13,13 @@ fn row(broker: &str, c: &Capabilities) -> String {
     let look = match &c.peek {
         Peek::Free => "costs nothing".to_owned(),
         Peek::MarksRedelivered => "messages come back flagged redelivered".to_owned(),
-        Peek::CountsReceive => "raises the receive count".to_owned(),
+        Peek::CountsReceive { .. } => "raises the receive count".to_owned(),
         Peek::CountsDelivery { .. } => "counts as a delivery; refused near the limit".to_owned(),
     };
     let sees = match c.coverage {
         Coverage::All => "everything",
         Coverage::Free => "all that no consumer holds",
+        Coverage::Heads => "all that no consumer holds; of a group that stays, its first messages",
         Coverage::Sampled => "whatever turns up",
     };
     let removes = match c.removal {

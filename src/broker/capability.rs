@@ -33,7 +33,10 @@ pub enum Peek {
     /// Nothing but the `redelivered` flag, and others do not see the messages meanwhile.
     MarksRedelivered,
     /// Each look raises the receive count and hides the message for a while.
-    CountsReceive,
+    CountsReceive {
+        /// For how long at a time; longer looks renew it.
+        hidden: Duration,
+    },
     /// Each look raises a count that destroys the message above `limit`; `None` where the limit is not known.
     CountsDelivery {
         /// Looks a fresh message survives.
@@ -48,6 +51,8 @@ pub enum Coverage {
     All,
     /// Everything that no other consumer holds.
     Free,
+    /// As [`Coverage::Free`], but of a lane whose messages are not removed only the first few.
+    Heads,
     /// Whatever turns up.
     Sampled,
 }
@@ -119,8 +124,13 @@ impl Capabilities {
             Peek::MarksRedelivered => vec![
                 "while this runs, other consumers do not see the messages it holds; those it gives back are flagged as redelivered".into(),
             ],
-            Peek::CountsReceive => vec![
-                "looking raises the receive count of each message and hides it from others for a while".into(),
+            Peek::CountsReceive { hidden } => vec![
+                format!(
+                    "each message that is read has its receive count raised, and is hidden from others until this ends ({} s at \
+                     a time, should it end badly)",
+                    hidden.as_secs()
+                ),
+                "meanwhile alarms on the number of visible messages see fewer of them, or none".into(),
             ],
             Peek::CountsDelivery { limit: Some(n) } => vec![format!(
                 "each look counts as a delivery; after {n} of them the broker drops or dead-letters the message"
@@ -128,6 +138,16 @@ impl Capabilities {
             Peek::CountsDelivery { limit: None } => vec![
                 "each look counts as a delivery, and how many this queue allows is not known".into(),
             ],
+        }
+    }
+
+    /// What to do instead of looking often, where looking costs something.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.peek {
+            Peek::CountsReceive { .. } => {
+                Some("to look more than once, copy it once (dlq copy QUEUE file:PATH) and look at the archive")
+            }
+            _ => None,
         }
     }
 

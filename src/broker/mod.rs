@@ -4,11 +4,14 @@
 //! conformance suite.
 
 pub mod address;
+pub mod aws;
 pub mod capability;
 pub mod error;
 pub mod file;
 pub mod rabbitmq;
 pub mod registry;
+mod remote;
+pub mod sqs;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,9 +26,10 @@ use crate::message::{DeadLetter, Target};
 pub use address::Address;
 pub use capability::{Accuracy, Capabilities, SinkCapabilities};
 pub use error::{Error, Kind, Result};
+pub use remote::{RemoteMove, RemoteMoving, RemoteProgress, RemoteState};
 
 /// Dangers that `--accept NAME` accepts; a refusal prints the name.
-pub const HAZARDS: &[&str] = &["absent-path", "delivery-limit", "unconfirmed"];
+pub const HAZARDS: &[&str] = &["absent-path", "delivery-limit", "own-redrive", "unconfirmed"];
 
 /// What opening and scanning may need besides the address.
 #[derive(Clone)]
@@ -85,6 +89,28 @@ pub trait Source: Send + Sync {
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>>;
     /// Empties the whole queue as one act, newcomers included; how many went. `None` where the broker has no such act.
     async fn purge_all(&self) -> Result<Option<u64>>;
+    /// What [`Source::purge_all`] does besides, a sentence each, for the plan.
+    fn whole_purge_notes(&self) -> Vec<String> {
+        vec!["the broker empties the whole queue: messages that arrive meanwhile go too".to_owned()]
+    }
+    /// How long after its time a message is deleted by the broker, where it is.
+    fn retention(&self) -> Option<Duration> {
+        None
+    }
+    /// How old the oldest message is, where that takes more than [`Source::depth`]: a look, with what a look costs.
+    async fn oldest(&self) -> Result<Oldest> {
+        Ok(Oldest { at: self.depth().await?.oldest, notes: Vec::new() })
+    }
+    /// Prepares a move of everything, as it is, by the broker itself. Starts nothing.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the reason, where the broker has no such thing or would refuse it.
+    async fn move_remotely(&self, request: &RemoteMove) -> Result<Box<dyn RemoteMoving>> {
+        let _ = request;
+        let text =
+            format!("{}: a {} has no way of moving messages by itself", self.address(), self.capabilities().kind);
+        Err(Error::new(Kind::Unsupported, text).hint("without --server-side dlq moves the messages itself"))
+    }
 }
 
 /// What a scan is for.
@@ -224,6 +250,14 @@ pub trait Sink: Send {
     }
     /// What it can take.
     fn capabilities(&self) -> &SinkCapabilities;
+    /// As [`Source::principal`].
+    fn principal(&self) -> Option<String> {
+        None
+    }
+    /// Told before the first message is published: the name of the run, for ids by which a broker drops repeats.
+    fn begin(&mut self, run: &str) {
+        let _ = run;
+    }
     /// Is it there, may we. Creates nothing. `None`: the place the sink was opened to.
     async fn check(&self, target: Option<&Target>) -> Result<()>;
     /// Who receives what is sent to the place it was opened to, as short phrases; empty where the broker cannot say.
@@ -292,6 +326,15 @@ pub struct Depth {
     pub oldest: Option<Timestamp>,
     /// How far the counts can be trusted.
     pub accuracy: Accuracy,
+}
+
+/// The age of the oldest message, as far as a look tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Oldest {
+    /// Its time.
+    pub at: Option<Timestamp>,
+    /// How far that can be trusted, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Depth {

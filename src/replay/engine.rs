@@ -76,7 +76,8 @@ impl Watch for Silent {
 /// unless what is then unknown may stay unknown.
 pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     let mut tally = Tally::default();
-    let Job { source, sink, selection, removes, treatment, stop, .. } = job;
+    let Job { source, mut sink, selection, removes, treatment, stop, .. } = job;
+    sink.begin(job.run.as_str());
 
     let one_place = !matches!(treatment, Treatment::Replay { to_one_place: false, .. });
     let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit());

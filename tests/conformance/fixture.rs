@@ -19,6 +19,15 @@ pub trait Fixture: Send + Sync {
     fn carries(&self, value: &Value) -> bool;
     /// Whether a sink opened on a place that is not there makes it.
     fn sink_creates(&self) -> bool;
+    /// Whether the broker can carry this payload.
+    fn carries_payload(&self, payload: &[u8]) -> bool {
+        let _ = payload;
+        true
+    }
+    /// Whether messages that name no group or key are all of one lane, so that their order can be compared.
+    fn one_lane(&self) -> bool {
+        true
+    }
 }
 
 pub fn context() -> Context {
@@ -75,7 +84,9 @@ pub fn numbered(n: usize) -> Vec<DeadLetter> {
 
 /// Publishes and insists that every message is confirmed.
 pub async fn publish(typed: &str, messages: &[DeadLetter]) {
+    static RUN: AtomicU64 = AtomicU64::new(0);
     let mut sink = sink(typed).await;
+    sink.begin(&format!("conformance-{}", RUN.fetch_add(1, Ordering::Relaxed)));
     sink.check(None).await.expect("the queue is there");
     let fit = sink.fit();
     let mut confirms = vec![];
@@ -114,7 +125,8 @@ pub async fn read(source: &dyn Source, request: ScanRequest) -> Vec<DeadLetter> 
         assert!(!batch.deliveries.is_empty(), "a batch is never empty");
         seen.extend(batch.deliveries.into_iter().map(|d| d.message));
     }
-    scan.close().await.expect("close");
+    let closed = scan.close().await.expect("close");
+    assert_eq!(closed.cut, None, "everything was to be seen; {} were", seen.len());
     seen
 }
 

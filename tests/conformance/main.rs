@@ -4,8 +4,11 @@ mod cases;
 mod fixture;
 mod on_file;
 mod on_rabbitmq;
+mod on_sqs;
 #[path = "../support/servers.rs"]
 mod servers;
+#[path = "../support/sqs_client.rs"]
+mod sqs_client;
 
 /// One test per case and backend; the fixture says whether its server is there.
 macro_rules! conformance {
@@ -55,3 +58,5 @@ every_case!(rabbitmq_43_stream, on_rabbitmq::queue("43", "stream"));
 every_case!(rabbitmq_40_quorum, on_rabbitmq::queue("40", "quorum"));
 every_case!(rabbitmq_310_quorum, on_rabbitmq::queue("310", "quorum"));
 every_case!(rabbitmq_310_classic, on_rabbitmq::queue("310", "classic"));
+every_case!(elasticmq_standard, on_sqs::queues(""));
+every_case!(elasticmq_fifo, on_sqs::queues(".fifo"));

@@ -1,0 +1,43 @@
+//! Amazon SQS: standard and FIFO queues.
+
+pub mod address;
+mod batch;
+mod capabilities;
+pub mod codec;
+pub mod connect;
+mod depth;
+pub mod fit;
+mod held;
+pub mod lookup;
+mod md5;
+mod progress;
+pub mod queue;
+mod receiver;
+mod scan;
+mod sender;
+mod server_side;
+mod settle;
+pub mod sink;
+mod source;
+pub mod strip;
+
+use super::registry::Backend;
+
+/// The line of the registry.
+pub static BACKEND: Backend = Backend {
+    name: "SQS",
+    prefixes: &["sqs://", "arn:", "https://", "http://"],
+    form: address::FORM,
+    has_query: true,
+    creates: false,
+    strip: strip::strip,
+    understand: address::understand,
+    source: |address, ctx| Box::pin(source::open(address, ctx)),
+    sink: |address, ctx| Box::pin(sink::open(address, ctx)),
+    describe: capabilities::describe,
+};
+
+/// `1 message`, `3 messages`.
+fn number(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
