@@ -4,6 +4,7 @@
 //! conformance suite.
 
 pub mod address;
+pub mod aws;
 pub mod capability;
 pub mod error;
 pub mod file;
