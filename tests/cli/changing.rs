@@ -265,7 +265,9 @@ fn a_replay_can_take_messages_out_of_their_envelopes() {
         r#"\"Message\":\"{\\\"order\\\":7}\",\"MessageAttributes\":{\"n\":{\"Type\":\"Number\",\"Value\":\"1.50\"}}}"#
     );
     let line = |id: &str, payload: &str| {
-        format!("{{\"v\":1,\"line\":\"{id}\",\"id\":\"{id}\",\"queue\":\"q\",\"payload\":\"{payload}\",\"headers\":[]}}\n")
+        format!(
+            "{{\"v\":1,\"line\":\"{id}\",\"id\":\"{id}\",\"queue\":\"q\",\"payload\":\"{payload}\",\"headers\":[]}}\n"
+        )
     };
     s.write("in.ndjson", &(line("a", envelope) + &line("b", "plain")));
     let ran = s.run(&["inspect", "file:in.ndjson", "-o", "jsonl", "--print", ".unwrapped.body.order"]);
@@ -277,6 +279,9 @@ fn a_replay_can_take_messages_out_of_their_envelopes() {
     assert_eq!((ran.code, ran.json()["left_out"]["the sns envelope"].as_u64()), (0, Some(1)), "{}", ran.stderr);
     let out = s.read("out.ndjson");
     let lines: Vec<&str> = out.lines().collect();
-    assert!(lines[0].contains(r#""payload":"{\"order\":7}""#) && lines[0].contains(r#"["n","number","1.50"]"#), "{out}");
+    assert!(
+        lines[0].contains(r#""payload":"{\"order\":7}""#) && lines[0].contains(r#"["n","number","1.50"]"#),
+        "{out}"
+    );
     assert!(lines[1].contains(r#""payload":"plain""#), "{out}");
 }
