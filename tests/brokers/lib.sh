@@ -15,6 +15,7 @@ servers=(
   "rabbitmq 4.0 DLQ_TEST_RABBITMQ_40"
   "rabbitmq 3.10 DLQ_TEST_RABBITMQ_310"
   "elasticmq - DLQ_TEST_ELASTICMQ"
+  "moto - DLQ_TEST_MOTO"
 )
 # server COMMAND SCRIPT VERSION
 server() { "$here/$2.sh" "$1" $([[ $3 == - ]] || echo "$3"); }
