@@ -165,6 +165,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
         'dlq;replay' {
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Send everything to this queue instead of each message''s own origin')
             [CompletionResult]::new('--max-replays', '--max-replays', [CompletionResultType]::ParameterName, 'Leave messages that have been replayed so often already')
+            [CompletionResult]::new('--unwrap', '--unwrap', [CompletionResultType]::ParameterName, 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Only messages for which this jq expression is true')
             [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only messages for which this jq expression is true')
             [CompletionResult]::new('--filter-file', '--filter-file', [CompletionResultType]::ParameterName, 'The same, read from a file')
@@ -209,6 +210,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
         'dlq;redrive' {
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Send everything to this queue instead of each message''s own origin')
             [CompletionResult]::new('--max-replays', '--max-replays', [CompletionResultType]::ParameterName, 'Leave messages that have been replayed so often already')
+            [CompletionResult]::new('--unwrap', '--unwrap', [CompletionResultType]::ParameterName, 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Only messages for which this jq expression is true')
             [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only messages for which this jq expression is true')
             [CompletionResult]::new('--filter-file', '--filter-file', [CompletionResultType]::ParameterName, 'The same, read from a file')

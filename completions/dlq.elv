@@ -158,6 +158,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
         &'dlq;replay'= {
             cand --to 'Send everything to this queue instead of each message''s own origin'
             cand --max-replays 'Leave messages that have been replayed so often already'
+            cand --unwrap 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is'
             cand -f 'Only messages for which this jq expression is true'
             cand --filter 'Only messages for which this jq expression is true'
             cand --filter-file 'The same, read from a file'
@@ -201,6 +202,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
         &'dlq;redrive'= {
             cand --to 'Send everything to this queue instead of each message''s own origin'
             cand --max-replays 'Leave messages that have been replayed so often already'
+            cand --unwrap 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is'
             cand -f 'Only messages for which this jq expression is true'
             cand --filter 'Only messages for which this jq expression is true'
             cand --filter-file 'The same, read from a file'

@@ -161,6 +161,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand sample" -s v -l verbose -d 'Say 
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l unwrap -d 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is' -r -f -a "sns\t''"
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l arg -d 'Set $NAME to a string in every expression' -r
@@ -205,6 +206,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -s v -l verbose -d 'Say 
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l unwrap -d 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is' -r -f -a "sns\t''"
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l arg -d 'Set $NAME to a string in every expression' -r

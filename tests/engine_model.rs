@@ -46,7 +46,13 @@ fn play(s: &Scenario) -> (Option<Tally>, Shared, u64) {
             });
         }
         let treatment = if s.replays {
-            Treatment::Replay { to_one_place: s.one_place, keep_death_headers: false, max_replays: 3, fallback: vec![] }
+            Treatment::Replay {
+                to_one_place: s.one_place,
+                keep_death_headers: false,
+                max_replays: 3,
+                fallback: vec![],
+                unwrap: None,
+            }
         } else {
             Treatment::Verbatim
         };

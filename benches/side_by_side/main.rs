@@ -2,6 +2,8 @@
 
 mod archive;
 mod broker;
+mod distance;
+mod elasticmq;
 mod figures;
 mod filter;
 mod machine;
@@ -10,6 +12,7 @@ mod messages;
 mod process;
 mod replay;
 mod shovel;
+mod sqs;
 mod start;
 mod table;
 
@@ -29,12 +32,13 @@ const DLQ: &str = env!("CARGO_BIN_EXE_dlq");
 type Measure = fn(&Setting) -> Result<Table>;
 
 /// The sections: a name and a table each.
-const SECTIONS: [(&str, Measure); 5] = [
+const SECTIONS: [(&str, Measure); 6] = [
     ("start", start::measure),
     ("filter", filter::measure),
     ("memory", memory::measure),
     ("archive", archive::measure),
     ("replay", replay::measure),
+    ("sqs", sqs::measure),
 ];
 
 /// What the sections share.

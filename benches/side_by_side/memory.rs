@@ -1,5 +1,7 @@
 //! Whether memory grows with the queue.
 
+use std::process::Command;
+
 use super::figures::Series;
 use super::messages;
 use super::process::peak;
@@ -31,7 +33,7 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         for _ in 0..setting.rounds.min(3) {
             for (series, (queue, _)) in peaks.iter_mut().zip(&queues) {
                 let args: Vec<&str> = args.iter().map(|a| if *a == "QUEUE" { queue } else { *a }).collect();
-                series.push(peak(DLQ, &args, &out)?);
+                series.push(peak(Command::new(DLQ).args(args), &out)?);
             }
         }
         let [short, long] = peaks;

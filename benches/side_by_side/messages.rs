@@ -56,6 +56,23 @@ pub fn body(n: u64) -> String {
     )
 }
 
+/// A smaller body of about 370 bytes.
+pub fn short_body(n: u64) -> String {
+    let r = spread(n);
+    format!(
+        r#"{{"order":"{}","number":{n},"customer":{{"id":{},"email":"ada.{}@example.org"}},"currency":"EUR","total":{}.{:02},"items":[{{"sku":"SKU-{:05}","name":"Enamel mug, blue","quantity":{},"price":{}.5}}],"shipping":{{"method":"parcel","street":"Storgatan {}","zip":"114 55","city":"Stockholm"}},"note":"leave it at the door"}}"#,
+        id(n),
+        r >> 40,
+        r >> 50,
+        r % 100,
+        r / 100 % 100,
+        r >> 20 & 0x7fff,
+        1 + r % 4,
+        5 + r % 30,
+        r % 90,
+    )
+}
+
 fn trace(n: u64) -> String {
     format!("00-{:016x}{:016x}-{:016x}-01", spread(n), spread(n ^ 1), spread(n ^ 2))
 }

@@ -28,16 +28,21 @@ pub fn version(program: &str) -> Option<String> {
 }
 
 /// The most memory that was resident at once, in MiB.
-pub fn peak(program: &str, args: &[&str], output: &Path) -> Result<f64> {
+pub fn peak(command: &mut Command, output: &Path) -> Result<f64> {
     if gnu_time() {
         let told = output.with_extension("peak");
-        let mut command = Command::new(GNU_TIME);
-        command.args(["--quiet", "--format=%M", "--output"]).arg(&told).arg(program).args(args);
-        seconds(&mut command, output)?;
+        let mut timed = Command::new(GNU_TIME);
+        timed
+            .args(["--quiet", "--format=%M", "--output"])
+            .arg(&told)
+            .arg(command.get_program())
+            .args(command.get_args());
+        timed.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        seconds(&mut timed, output)?;
         let kib: f64 = std::fs::read_to_string(&told)?.trim().parse()?;
         return Ok(kib / 1024.0);
     }
-    peak_seen(program, args, output)
+    peak_seen(command, output)
 }
 
 const GNU_TIME: &str = "/usr/bin/time";
@@ -48,13 +53,8 @@ fn gnu_time() -> bool {
 }
 
 /// Without GNU time: asked of /proc every other millisecond, so the last of it may be missed.
-fn peak_seen(program: &str, args: &[&str], output: &Path) -> Result<f64> {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(File::create(output)?)
-        .stderr(Stdio::null())
-        .spawn()?;
+fn peak_seen(command: &mut Command, output: &Path) -> Result<f64> {
+    let mut child = command.stdin(Stdio::null()).stdout(File::create(output)?).stderr(Stdio::null()).spawn()?;
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0_f64;
     loop {
@@ -65,7 +65,7 @@ fn peak_seen(program: &str, args: &[&str], output: &Path) -> Result<f64> {
             return match (ended.success(), peak > 0.0) {
                 (true, true) => Ok(peak),
                 (true, false) => Err("neither GNU time nor /proc is there to tell how much memory was used".into()),
-                (false, _) => Err(format!("{program} {args:?} ended with {ended}").into()),
+                (false, _) => Err(format!("{command:?} ended with {ended}").into()),
             };
         }
         std::thread::sleep(Duration::from_millis(2));

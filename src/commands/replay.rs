@@ -1,10 +1,11 @@
 //! `dlq replay Q [--to Q2]`.
 
-use super::change::{self, Change, To, What};
+use super::change::{self, Change, Replaying, To, What};
 use super::session::Session;
 use crate::broker::{Address, Error, Kind, Result};
 use crate::cli;
 use crate::exit::Exit;
+use crate::message::unwrap;
 
 /// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed.
 ///
@@ -24,6 +25,9 @@ pub struct Args {
     /// Keep the headers in which frameworks noted the death
     #[arg(long)]
     pub keep_death_headers: bool,
+    /// Send what is inside such an envelope instead of the envelope; what is in none goes as it is
+    #[arg(long, value_name = "ENVELOPE", value_parser = unwrap::ENVELOPES.iter().map(|e| e.name).collect::<Vec<_>>())]
+    pub unwrap: Option<String>,
     #[command(flatten)]
     pub(crate) change: cli::Changing,
     #[command(flatten)]
@@ -47,7 +51,11 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         queue: &args.queue,
         to,
         args: &args.change,
-        replay: Some((args.keep_death_headers, args.max_replays)),
+        replay: Some(Replaying {
+            keep_death_headers: args.keep_death_headers,
+            max_replays: args.max_replays,
+            unwrap: args.unwrap.as_deref().and_then(unwrap::named),
+        }),
         whole: false,
     };
     change::run(&change, session).await

@@ -4,6 +4,7 @@ pub mod archive;
 mod fields;
 mod fingerprint;
 mod mark;
+pub mod unwrap;
 pub mod view;
 
 use std::fmt;

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Look, human, json};
 use crate::death;
-use crate::message::{DeadLetter, Fields, Mark, Origin, Payload, Value};
+use crate::message::{DeadLetter, Fields, Mark, Origin, Payload, Value, unwrap};
 use crate::ui::colour::Style;
 use crate::ui::visible::{self, Breaks};
 
@@ -42,7 +42,16 @@ pub fn render(m: &DeadLetter, now: Timestamp, look: &Look) -> String {
     }
     page.fields("headers", &m.headers);
     page.fields("properties", &m.properties);
-    page.body(&m.payload);
+    page.body("body", &m.payload);
+    if let Some(inner) = unwrap::inner(m) {
+        let mut rows = vec![("topic".to_owned(), inner.topic), ("id".into(), inner.id)];
+        rows.extend(inner.subject.map(|s| ("subject".into(), s)));
+        rows.extend(inner.time.map(|t| ("time".into(), when(t))));
+        page.head(&format!("unwrapped: {}", inner.envelope));
+        page.rows("  ", &rows);
+        page.fields("unwrapped headers", &inner.headers);
+        page.body("unwrapped body", &Payload::Bytes(inner.payload));
+    }
     page.out
 }
 
@@ -104,15 +113,15 @@ impl Page<'_> {
         }
     }
 
-    fn body(&mut self, payload: &Payload) {
+    fn body(&mut self, head: &str, payload: &Payload) {
         let bytes = match payload {
-            Payload::Absent => return self.head("body: none"),
-            Payload::Bytes(b) if b.is_empty() => return self.head("body: empty"),
+            Payload::Absent => return self.head(&format!("{head}: none")),
+            Payload::Bytes(b) if b.is_empty() => return self.head(&format!("{head}: empty")),
             Payload::Bytes(b) => b,
         };
         let size = human::bytes(bytes.len() as u64);
         if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
-            self.head(&format!("body: JSON, {size}"));
+            self.head(&format!("{head}: JSON, {size}"));
             let look = Look { tty: true, utf8: self.utf8, ..*self.look };
             let mut out = b"  ".to_vec();
             json::pretty_at(bytes, 1, &look, &mut out);
@@ -120,12 +129,12 @@ impl Page<'_> {
         } else if let Ok(text) = std::str::from_utf8(bytes)
             && !text.contains('\0')
         {
-            self.head(&format!("body: text, {size}"));
+            self.head(&format!("{head}: text, {size}"));
             for line in visible::escape(text, Breaks::Keep, self.utf8).lines() {
                 _ = writeln!(self.out, "  {line}");
             }
         } else {
-            self.head(&format!("body: binary, {size}"));
+            self.head(&format!("{head}: binary, {size}"));
             dump(&bytes[..bytes.len().min(DUMP)], &mut self.out);
             if bytes.len() > DUMP {
                 let more = human::counted((bytes.len() - DUMP) as u64, "byte");

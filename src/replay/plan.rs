@@ -8,7 +8,7 @@ use super::report::{Counted, Planned};
 use super::route::Route;
 use crate::broker::Address;
 use crate::death::Death;
-use crate::message::{DeadLetter, Mark, Target};
+use crate::message::{DeadLetter, Mark, Target, unwrap};
 
 /// A message that would have nowhere to go.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -36,6 +36,7 @@ pub struct PlanFacts {
     destinations: Tallied,
     targets: Vec<Arc<Target>>,
     absent_path: u64,
+    enveloped: u64,
     over_max_replays: u64,
     unroutable: u64,
     unroutable_examples: Vec<Unroutable>,
@@ -91,6 +92,7 @@ impl PlanFacts {
         self.absent_path += u64::from(absent_path);
         self.causes.add(death.map_or("", |d| d.cause.as_str()), || death.map(in_words).unwrap_or_default());
         let Some((route, max_replays)) = &self.rules else { return };
+        self.enveloped += u64::from(unwrap::inner(m).is_some());
         if Mark::replays(&m.headers) >= *max_replays {
             self.over_max_replays += 1;
             return;
@@ -129,6 +131,7 @@ impl PlanFacts {
             destinations,
             destinations_omitted,
             absent_path: self.absent_path,
+            enveloped: self.enveloped,
             over_max_replays: self.over_max_replays,
             unroutable: self.unroutable,
             unroutable_examples: self.unroutable_examples,
@@ -162,7 +165,13 @@ mod tests {
             canonical: "amqp://h/dlq".into(),
             options: Default::default(),
         };
-        let treatment = Treatment::Replay { to_one_place, keep_death_headers: false, max_replays: 2, fallback: vec![] };
+        let treatment = Treatment::Replay {
+            to_one_place,
+            keep_death_headers: false,
+            max_replays: 2,
+            fallback: vec![],
+            unwrap: None,
+        };
         PlanFacts::new(&treatment, &source)
     }
 

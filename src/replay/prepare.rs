@@ -9,6 +9,7 @@ use super::run::RunId;
 use super::tally::{FILTER_EXAMPLES, Failure, Skip};
 use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
+use crate::message::unwrap::Envelope;
 use crate::message::{DeadLetter, MARK_HEADER, Mark, Target};
 use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
@@ -31,6 +32,8 @@ pub enum Treatment {
         max_replays: u32,
         /// Where messages can have come from, by topology: used for those that do not say themselves.
         fallback: Vec<Target>,
+        /// Messages in such an envelope go as what is inside; others as they are.
+        unwrap: Option<&'static Envelope>,
     },
 }
 
@@ -69,16 +72,16 @@ pub(super) struct Preparer {
 
 enum How {
     Verbatim,
-    Replay { route: Route, keep_death_headers: bool, max_replays: u32, run: RunId },
+    Replay { route: Route, keep_death_headers: bool, max_replays: u32, unwrap: Option<&'static Envelope>, run: RunId },
 }
 
 impl Preparer {
     pub(super) fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit) -> Self {
         let how = match treatment {
             Treatment::Verbatim => How::Verbatim,
-            Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback } => {
+            Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback, unwrap } => {
                 let route = Route::new(to_one_place, fallback, source.address());
-                How::Replay { route, keep_death_headers, max_replays, run }
+                How::Replay { route, keep_death_headers, max_replays, unwrap, run }
             }
         };
         Preparer { source, how, fit }
@@ -128,8 +131,9 @@ impl Preparer {
     fn fate(&self, sequence: u64, message: DeadLetter) -> Fate {
         let id = message.id.clone();
         match self.outgoing(sequence, message) {
-            Ok(Ok(mut outgoing)) => match (self.fit)(&mut outgoing) {
-                Ok(left_out) => {
+            Ok(Ok((mut outgoing, envelope))) => match (self.fit)(&mut outgoing) {
+                Ok(mut left_out) => {
+                    left_out.extend(envelope.map(|e| format!("the {e} envelope")));
                     // Looked for rather than read from the texts, which are for people.
                     let unmarked =
                         matches!(self.how, How::Replay { .. }) && outgoing.message.headers.last(MARK_HEADER).is_none();
@@ -142,9 +146,14 @@ impl Preparer {
         }
     }
 
-    fn outgoing(&self, sequence: u64, mut message: DeadLetter) -> Result<Result<Outgoing, Skip>> {
-        let How::Replay { route, keep_death_headers, max_replays, run } = &self.how else {
-            return Ok(Ok(Outgoing { sequence, message, target: None, verbatim: true }));
+    /// With the name of the envelope it was taken out of.
+    fn outgoing(
+        &self,
+        sequence: u64,
+        mut message: DeadLetter,
+    ) -> Result<Result<(Outgoing, Option<&'static str>), Skip>> {
+        let How::Replay { route, keep_death_headers, max_replays, unwrap, run } = &self.how else {
+            return Ok(Ok((Outgoing { sequence, message, target: None, verbatim: true }, None)));
         };
         let before = Mark::of(&message.headers);
         let replays = before.as_ref().map_or(0, |m| m.count);
@@ -161,8 +170,9 @@ impl Preparer {
         if !keep_death_headers {
             death::strip(&mut message);
         }
+        let envelope = unwrap.filter(|e| e.unwrap(&mut message)).map(|e| e.name);
         let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
         message.headers.set(MARK_HEADER, mark.to_value());
-        Ok(Ok(Outgoing { sequence, message, target, verbatim: false }))
+        Ok(Ok((Outgoing { sequence, message, target, verbatim: false }, envelope)))
     }
 }

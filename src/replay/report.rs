@@ -255,6 +255,8 @@ pub struct Planned {
     pub destinations_omitted: u64,
     /// Selected although a path the expression names was absent.
     pub absent_path: u64,
+    /// Of the selected, those that are envelopes with a message inside; only a replay asks.
+    pub enveloped: u64,
     /// Would be left alone: replayed `--max-replays` times already.
     pub over_max_replays: u64,
     /// Would fail: nothing says where they go.

@@ -14,6 +14,7 @@ servers=(
   "rabbitmq 4.3 DLQ_TEST_RABBITMQ_43 DLQ_TEST_RABBITMQ_CLIENT"
   "rabbitmq 3.10 DLQ_TEST_RABBITMQ_310"
   "elasticmq - DLQ_TEST_ELASTICMQ"
+  "moto - DLQ_TEST_MOTO"
 )
 # server COMMAND SCRIPT VERSION
 server() { "$here/$2.sh" "$1" $([[ $3 == - ]] || echo "$3"); }

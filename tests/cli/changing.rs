@@ -256,3 +256,32 @@ fn what_is_refused_creates_nothing() {
     let names: Vec<_> = std::fs::read_dir(s.path(".")).expect("read").map(|e| e.expect("entry").file_name()).collect();
     assert_eq!(names, ["orders.ndjson"]);
 }
+
+#[test]
+fn a_replay_can_take_messages_out_of_their_envelopes() {
+    let s = Sandbox::new();
+    let envelope = concat!(
+        r#"{\"Type\":\"Notification\",\"MessageId\":\"i\",\"TopicArn\":\"arn:aws:sns:eu-west-1:1:t\","#,
+        r#"\"Message\":\"{\\\"order\\\":7}\",\"MessageAttributes\":{\"n\":{\"Type\":\"Number\",\"Value\":\"1.50\"}}}"#
+    );
+    let line = |id: &str, payload: &str| {
+        format!(
+            "{{\"v\":1,\"line\":\"{id}\",\"id\":\"{id}\",\"queue\":\"q\",\"payload\":\"{payload}\",\"headers\":[]}}\n"
+        )
+    };
+    s.write("in.ndjson", &(line("a", envelope) + &line("b", "plain")));
+    let ran = s.run(&["inspect", "file:in.ndjson", "-o", "jsonl", "--print", ".unwrapped.body.order"]);
+    assert_eq!((ran.stdout(), ran.code), ("7\nnull\n", 0), "{}", ran.stderr);
+    let ran = s.run(&["replay", "file:in.ndjson", "--to", "file:kept.ndjson", "--dry-run"]);
+    assert!(ran.stderr.contains("--unwrap") || ran.stdout().contains("--unwrap"), "{}{}", ran.stdout(), ran.stderr);
+    let replay = ["replay", "file:in.ndjson", "--to", "file:out.ndjson", "--unwrap", "sns", "--yes", "-o", "json"];
+    let ran = s.run(&replay);
+    assert_eq!((ran.code, ran.json()["left_out"]["the sns envelope"].as_u64()), (0, Some(1)), "{}", ran.stderr);
+    let out = s.read("out.ndjson");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(
+        lines[0].contains(r#""payload":"{\"order\":7}""#) && lines[0].contains(r#"["n","number","1.50"]"#),
+        "{out}"
+    );
+    assert!(lines[1].contains(r#""payload":"plain""#), "{out}");
+}

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 /// A folder of a test's own, with the example archive in it.
 pub struct Sandbox {
     dir: tempfile::TempDir,
+    /// All that is in the environment besides the language and the time zone.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What a call gave.
@@ -23,7 +25,7 @@ impl Sandbox {
         let dir = tempfile::tempdir().expect("a folder");
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders.dlq.ndjson");
         std::fs::copy(example, dir.path().join("orders.ndjson")).expect("the example archive");
-        Sandbox { dir }
+        Sandbox { dir, environment: vec![] }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -41,6 +43,7 @@ impl Sandbox {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dlq"));
         command.current_dir(self.dir.path()).env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC");
+        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         command
     }
 

@@ -24,6 +24,11 @@ pub fn elasticmq() -> Option<String> {
     var("DLQ_TEST_ELASTICMQ_URL")
 }
 
+/// The endpoint of a moto, which plays SNS and SQS; none, in sight, where it is not running and not required.
+pub fn moto() -> Option<String> {
+    var("DLQ_TEST_MOTO_URL")
+}
+
 /// A variable `DLQ_TEST_SERVER_…` that `tests/run` sets.
 pub fn var(name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|v| !v.is_empty());

@@ -16,6 +16,7 @@ use crate::broker::capability::{Order, Removal};
 use crate::broker::{Address, Error, Kind, Result, Sink, Source};
 use crate::cli;
 use crate::exit::Exit;
+use crate::message::unwrap::Envelope;
 use crate::replay::{Discard, Job, OnFailure, Rate, RunId, Tally, Treatment, Watch, run as run_engine};
 use crate::select::Selection;
 use crate::ui::Progress;
@@ -78,10 +79,21 @@ pub struct Change<'a> {
     pub to: To,
     /// Which messages, how fast, and the guards.
     pub args: &'a cli::Changing,
-    /// For a replay: keep death headers, and how many replays are too many.
-    pub replay: Option<(bool, u32)>,
+    /// For a replay.
+    pub replay: Option<Replaying>,
     /// Everything goes, newcomers included, in one act of the broker, where it has one.
     pub whole: bool,
+}
+
+/// What a replay alone is told.
+#[derive(Clone, Copy)]
+pub struct Replaying {
+    /// Keep the headers in which frameworks noted the death.
+    pub keep_death_headers: bool,
+    /// So many replays are too many.
+    pub max_replays: u32,
+    /// Messages in this envelope go as what is inside.
+    pub unwrap: Option<&'static Envelope>,
 }
 
 /// A change with its source open.
@@ -137,10 +149,12 @@ fn its_own_destination(queue: &str) -> Error {
 }
 
 async fn treatment(change: &Change<'_>, source: &dyn Source) -> Result<Treatment> {
-    let Some((keep_death_headers, max_replays)) = change.replay else { return Ok(Treatment::Verbatim) };
+    let Some(Replaying { keep_death_headers, max_replays, unwrap }) = change.replay else {
+        return Ok(Treatment::Verbatim);
+    };
     let to_one_place = !matches!(change.to, To::Origins);
     let fallback = if to_one_place { vec![] } else { source.origins().await? };
-    Ok(Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback })
+    Ok(Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback, unwrap })
 }
 
 impl Opened<'_> {

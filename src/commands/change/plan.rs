@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::survey::Survey;
 use super::{Opened, To, What};
 use crate::broker::{Depth, Sink};
+use crate::message::unwrap::Envelope;
 use crate::output::{Summary, human};
 use crate::replay::Treatment;
 use crate::replay::report::Counted;
@@ -39,9 +40,12 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
     }
     let receivers = receivers_of_destination(opened, sink).await;
     text.list("received by", receivers.clone());
-    if let Treatment::Replay { keep_death_headers, .. } = &opened.treatment {
+    if let Treatment::Replay { keep_death_headers, unwrap, .. } = &opened.treatment {
         let stripped = if *keep_death_headers { "the broker's notes" } else { "the broker's and frameworks' notes" };
         text.row("changed", format!("{stripped} on the death come off; the header dlq-replay is added"));
+        if let Some(line) = envelopes(*unwrap, survey) {
+            text.row("envelopes", line);
+        }
     }
     if let Some(time) = time(opened, survey) {
         text.row("takes", format!("about {}", human::duration(time)));
@@ -88,6 +92,17 @@ pub(super) fn question(opened: &Opened<'_>, survey: &Survey) -> String {
     match opened.change.what {
         What::Purge => format!("{capital} {how_many} from {}?", opened.source.address()),
         _ => format!("{capital} {how_many}?"),
+    }
+}
+
+/// How many are envelopes, and what becomes of those.
+fn envelopes(unwrap: Option<&Envelope>, survey: &Survey) -> Option<String> {
+    let counted = |n| human::counted(n, "message");
+    match (unwrap, survey.planned.as_ref().map(|p| p.enveloped)) {
+        (None, None | Some(0)) => None,
+        (None, Some(n)) => Some(format!("{} in one, which they keep; --unwrap sends what is inside", counted(n))),
+        (Some(e), None) => Some(format!("{} envelopes are taken off: what is inside is sent", e.name)),
+        (Some(e), Some(n)) => Some(format!("{} in an {} envelope: what is inside is sent", counted(n), e.name)),
     }
 }
 

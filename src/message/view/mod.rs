@@ -10,6 +10,7 @@ use bytes::Bytes;
 use jaq_json::{Map, Num, Val};
 use jiff::Timestamp;
 
+use super::unwrap::{self, Inner};
 use super::{DeadLetter, Mark, Origin, Payload};
 use crate::death::{self, Death};
 
@@ -49,6 +50,7 @@ pub const FIELDS: &[&str] = &[
     "headers",
     "properties",
     "body",
+    "unwrapped",
     "death",
     "deliveries",
     "replays",
@@ -92,6 +94,7 @@ fn field(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Option
             Payload::Absent => Val::Null,
             Payload::Bytes(b) => body(b, want),
         },
+        "unwrapped" => inner(&unwrap::inner(m)?)?,
         "death" => match known {
             Some(d) => death_val(d),
             None => death_val(&death::of(m)?),
@@ -118,6 +121,19 @@ fn death_val(d: &Death) -> Val {
     put("first", d.first.map(time));
     put("last", d.last.map(time));
     Val::obj(o)
+}
+
+fn inner(inside: &Inner) -> Option<Val> {
+    let mut o = Map::default();
+    let mut put = |k: &'static str, v: Val| o.insert(key(k), v);
+    put("envelope", key(inside.envelope));
+    put("topic", text(&inside.topic));
+    put("id", text(&inside.id));
+    inside.subject.as_deref().map(|s| put("subject", text(s)));
+    inside.time.map(|t| put("time", time(t)));
+    put("headers", values::fields(&inside.headers)?);
+    put("body", body(&inside.payload, &Want::All));
+    Some(Val::obj(o))
 }
 
 fn origin(from: &Origin) -> Val {
@@ -194,6 +210,23 @@ mod tests {
         need.add("id");
         need.add("nonsense");
         assert_eq!(shown(&view(&m, need)), r#"{"id":"7"}"#);
+    }
+
+    #[test]
+    fn what_is_in_an_envelope_is_shown_beside_it() {
+        let mut m = message();
+        let envelope = r#"{"Type":"Notification","MessageId":"i","TopicArn":"arn:aws:sns:eu-west-1:1:t","Message":"{\"a\":1}","MessageAttributes":{"n":{"Type":"Number","Value":"7"}}}"#;
+        m.payload = Payload::Bytes(Bytes::from_static(envelope.as_bytes()));
+        let mut need = Need::NONE;
+        need.add("unwrapped");
+        assert_eq!(
+            shown(&view(&m, need)),
+            r#"{"unwrapped":{"envelope":"sns","topic":"arn:aws:sns:eu-west-1:1:t","id":"i","headers":{"n":7},"body":{"a":1}}}"#
+        );
+        assert!(
+            shown(&view(&m, Need::ALL)).contains(r#""body":{"Type":"Notification""#),
+            "the body stays what was stored"
+        );
     }
 
     #[test]

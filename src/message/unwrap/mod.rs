@@ -1,0 +1,66 @@
+//! Messages inside messages: the envelope of a service that carried one here. One small file an envelope.
+
+mod sns;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{DeadLetter, Fields, Payload};
+
+/// What was in an envelope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inner {
+    /// Whose envelope it is.
+    pub envelope: &'static str,
+    /// Where it was published to.
+    pub topic: String,
+    /// The id it had there.
+    pub id: String,
+    /// Its subject line.
+    pub subject: Option<String>,
+    /// When it was published.
+    pub time: Option<Timestamp>,
+    /// Its own attributes, with their types.
+    pub headers: Fields,
+    /// Its own body.
+    pub payload: Bytes,
+}
+
+/// One kind of envelope.
+#[derive(Debug)]
+pub struct Envelope {
+    /// Its name for `--unwrap` and in the view.
+    pub name: &'static str,
+    /// Opens it; `None` where the payload is none of these. Is asked for every message: must be quick to say no.
+    pub open: fn(&Bytes) -> Option<Inner>,
+}
+
+/// All there are.
+pub static ENVELOPES: &[Envelope] = &[sns::ENVELOPE];
+
+/// The envelope of that name.
+pub fn named(name: &str) -> Option<&'static Envelope> {
+    ENVELOPES.iter().find(|e| e.name == name)
+}
+
+/// What is inside a message, where it is an envelope.
+pub fn inner(m: &DeadLetter) -> Option<Inner> {
+    match &m.payload {
+        Payload::Bytes(b) => ENVELOPES.iter().find_map(|e| (e.open)(b)),
+        Payload::Absent => None,
+    }
+}
+
+impl Envelope {
+    /// Puts the inner message in the place of the outer one: its body, and its attributes over those of the outer. False
+    /// where it is no such envelope; the message is then as it was.
+    pub fn unwrap(&self, m: &mut DeadLetter) -> bool {
+        let Payload::Bytes(payload) = &m.payload else { return false };
+        let Some(inner) = (self.open)(payload) else { return false };
+        for (name, value) in inner.headers {
+            m.headers.set(&name, value);
+        }
+        m.payload = Payload::Bytes(inner.payload);
+        true
+    }
+}
