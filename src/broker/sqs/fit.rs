@@ -58,7 +58,11 @@ pub fn fit(limits: &Limits, o: &mut Outgoing) -> Result<Vec<String>> {
     Ok(left)
 }
 
-fn body(m: &DeadLetter) -> Result<()> {
+/// Refuses a payload that SQS does not take.
+///
+/// # Errors
+/// `Rejected`.
+pub fn body(m: &DeadLetter) -> Result<()> {
     let refused = |what: &str| {
         Err(Error::new(Kind::Rejected, format!("SQS carries text, and {what}"))
             .hint("an archive (file:PATH) keeps every message as it is"))
@@ -79,7 +83,11 @@ fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-fn attributes(m: &mut DeadLetter, left: &mut Vec<String>) -> Result<()> {
+/// Leaves the headers that can be attributes, and says which were left out; the replay mark gives way where there is no room.
+///
+/// # Errors
+/// `Rejected`: there are too many.
+pub fn attributes(m: &mut DeadLetter, left: &mut Vec<String>) -> Result<()> {
     let mut kept: Vec<(String, Value)> = Vec::new();
     for (name, value) in std::mem::take(&mut m.headers) {
         if !is_name(&name) {
@@ -138,6 +146,11 @@ fn properties(o: &mut Outgoing, fifo: bool, group: Option<&str>, left: &mut Vec<
     let m = &mut o.message;
     let gone = m.properties.remove_if(|name, _| ![GROUP, DEDUPLICATION, TRACE].contains(&name));
     left.extend(gone.into_iter().filter(|n| !OF_THE_DELIVERY.contains(&n.as_str())).map(|n| format!("property {n}")));
+    set_group(m, fifo, group, left);
+}
+
+/// Takes off a group that is none, and gives a message of a FIFO queue or topic one where it has none.
+pub fn set_group(m: &mut DeadLetter, fifo: bool, group: Option<&str>, left: &mut Vec<String>) {
     if m.properties.text(GROUP).is_some_and(|g| !is_group(g)) {
         m.properties.remove_if(|name, _| name == GROUP);
         left.push(format!("property {GROUP}, which SQS does not take"));

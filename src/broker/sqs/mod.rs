@@ -1,7 +1,7 @@
 //! Amazon SQS: standard and FIFO queues.
 
 pub mod address;
-mod batch;
+pub(super) mod batch;
 mod capabilities;
 pub mod codec;
 pub mod connect;
@@ -14,7 +14,7 @@ mod progress;
 pub mod queue;
 mod receiver;
 mod scan;
-mod sender;
+pub(super) mod sender;
 mod server_side;
 mod settle;
 pub mod sink;

@@ -87,7 +87,7 @@ impl Letter {
 
 /// The same for the same message in the same run, so that it is not stored twice however often it is sent; another in every
 /// other run, so that it is not taken for what was sent before and dropped.
-fn deduplication(run: &str, o: &Outgoing) -> String {
+pub fn deduplication(run: &str, o: &Outgoing) -> String {
     let mut sum = Sha256::new_with_prefix(run.as_bytes());
     sum.update([0]);
     match o.message.identity {
