@@ -20,6 +20,7 @@ const STYLES: Styles = Styles::styled()
 const ADDRESSES: &str = "\
 A queue is written as one address:
   amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE   a RabbitMQ queue or stream (amqps:// for TLS)
+  sqs://[REGION/]NAME, its URL, or its ARN         an SQS queue, standard or FIFO
   file:PATH[.zst]                                  a dead-letter archive
   -                                                an archive on standard input or output
 

@@ -98,6 +98,10 @@ pub trait Source: Send + Sync {
     fn retention(&self) -> Option<Duration> {
         None
     }
+    /// How many messages are left, those included that somebody holds where the broker says; `None` where it cannot.
+    async fn remaining(&self) -> Option<u64> {
+        self.depth().await.ok().and_then(|d| d.waiting())
+    }
     /// How old the oldest message is, where that takes more than [`Source::depth`]: a look, with what a look costs.
     async fn oldest(&self) -> Result<Oldest> {
         Ok(Oldest { at: self.depth().await?.oldest, notes: Vec::new() })

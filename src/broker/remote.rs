@@ -14,7 +14,7 @@ pub struct RemoteMove {
 }
 
 /// How far it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteProgress {
     /// Messages moved, as far as the broker counts.
     pub moved: u64,
@@ -25,9 +25,10 @@ pub struct RemoteProgress {
 }
 
 /// Whether it goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RemoteState {
     /// It does.
+    #[default]
     Running,
     /// Everything was moved.
     Done,

@@ -40,6 +40,7 @@ pub(super) async fn verbatim(what: What, args: &Args, session: &Session) -> Resu
         args: &args.change,
         replay: None,
         whole: false,
+        server_side: false,
     };
     change::run(&change, session).await
 }

@@ -4,6 +4,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::looking::Expiring;
 use super::session::{Opening, Session, address};
 use crate::broker::{Depth, Result};
 use crate::cli;
@@ -12,12 +13,17 @@ use crate::output::{Format, depth, json};
 
 /// How many messages there are, how old, and how far that can be trusted.
 ///
-/// Touches no message. A queue that cannot be read does not hide the others (exit 3).
+/// Touches no message without --age. A queue that cannot be read does not hide the others (exit 3).
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The queues
     #[arg(value_name = "QUEUE", required = true)]
     pub queues: Vec<String>,
+    /// How old the oldest message is too, where that takes a look (on SQS it costs a receive)
+    #[arg(long)]
+    pub age: bool,
+    #[command(flatten)]
+    pub(crate) accept: cli::Accept,
     #[command(flatten)]
     pub(crate) connection: cli::Connection,
 }
@@ -60,8 +66,21 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
 async fn measure(queue: &str, args: &Args, session: &Session) -> (String, Result<(String, Depth)>) {
     let shown = address(queue, &args.connection).map_or_else(|_| queue.to_owned(), |a| a.shown);
     let result = async {
-        let source = session.source(queue, &args.connection, Opening::default()).await?;
-        Ok((source.address().shown.clone(), source.depth().await?))
+        let opening = Opening { accept: &args.accept.accept, ..Opening::default() };
+        let source = session.source(queue, &args.connection, opening).await?;
+        let mut depth = source.depth().await?;
+        if args.age && depth.oldest.is_none() {
+            let oldest = source.oldest().await?;
+            depth.oldest = oldest.at;
+            let shown = &source.address().shown;
+            oldest.notes.iter().for_each(|note| session.ui.notice(&format!("{shown}: {note}")));
+        }
+        if let (true, Some(retention)) = (args.age, source.retention()) {
+            let mut expiring = Expiring::default();
+            expiring.note(depth.oldest, retention, Timestamp::now());
+            expiring.say(&session.ui);
+        }
+        Ok((source.address().shown.clone(), depth))
     };
     (shown, result.await)
 }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::session::{Opening, Session};
 use crate::broker::{Delivery, Error, Kind, Result, ScanRequest, Source};
@@ -14,6 +15,7 @@ use crate::message::DeadLetter;
 use crate::output::{Format, Look, Writer, archive, human, json, raw};
 use crate::replay::{Failure, Looked, Page, look_with};
 use crate::select::{Judged, Selection, Verdict};
+use crate::ui::Ui;
 
 /// Failures of `--print` that are shown with their text.
 const SHOWN: usize = 3;
@@ -25,6 +27,41 @@ pub struct Printing {
     print: Option<Program>,
     delimiter: Vec<u8>,
     single: bool,
+}
+
+/// Messages the broker will soon delete for their age.
+#[derive(Default)]
+pub struct Expiring {
+    count: u64,
+    soonest: Option<Timestamp>,
+}
+
+/// What expires within this time is warned of.
+const SOON: SignedDuration = SignedDuration::from_hours(24);
+
+impl Expiring {
+    /// Notes a message of a queue that keeps messages for `retention`.
+    pub fn note(&mut self, time: Option<Timestamp>, retention: Duration, now: Timestamp) {
+        let Some(end) = time.and_then(|t| t.checked_add(retention).ok()).filter(|end| *end < now + SOON) else {
+            return;
+        };
+        self.count += 1;
+        self.soonest = Some(self.soonest.map_or(end, |s| s.min(end)));
+    }
+
+    fn add(&mut self, other: &Expiring) {
+        self.count += other.count;
+        self.soonest = [self.soonest, other.soonest].into_iter().flatten().min();
+    }
+
+    /// Warns of them, if there are any.
+    pub fn say(&self, ui: &Ui) {
+        let Some(soonest) = self.soonest else { return };
+        ui.warn(&format!(
+            "{} will expire within a day, the first at {soonest:.0}: the broker deletes messages of that age",
+            human::counted(self.count, "message")
+        ));
+    }
 }
 
 /// Printing that failed on single messages.
@@ -162,6 +199,7 @@ pub async fn open(session: &Session, queue: &str, args: &cli::Looking) -> Result
     let opening = Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, exclusive: false };
     let source = session.source(queue, &args.connection, opening).await?;
     session.say_costs(&*source);
+    source.capabilities().advice().iter().for_each(|advice| session.ui.notice(advice));
     Ok(source)
 }
 
@@ -187,14 +225,24 @@ pub async fn print_selected(
 ) -> Result<(Looked, Unprinted)> {
     let printing = Arc::new(printing);
     let maker = Arc::clone(&printing);
-    let work = move |judged: Judged| make(&maker, judged);
+    let (retention, now) = (source.retention(), Timestamp::now());
+    let work = move |judged: Judged| {
+        let mut expiring = Expiring::default();
+        if let Some(retention) = retention {
+            let selected = judged.batch.deliveries.iter().zip(&judged.verdicts).filter(|(_, v)| **v == Verdict::Yes);
+            selected.for_each(|(d, _)| expiring.note(d.message.time, retention, now));
+        }
+        (make(&maker, judged), expiring)
+    };
+    let mut expiring = Expiring::default();
     let progress = session.ui.progress(total, "looking");
     let (mut data, mut writer) = (session.ui.data(), printing.writer());
     let (mut unprinted, mut written) = (Unprinted::default(), Ok(()));
-    let each = |page: Page<Made>| {
+    let each = |page: Page<(Made, Expiring)>| {
         progress.inc(page.read);
+        expiring.add(&page.made.1);
         let within = usize::try_from(page.selected).unwrap_or(usize::MAX);
-        written = match page.made {
+        written = match page.made.0 {
             Made::Bytes(bytes, ends, failed) => {
                 unprinted.count += failed.count;
                 let room = SHOWN - unprinted.examples.len();
@@ -220,6 +268,7 @@ pub async fn print_selected(
     data.write(&rest)?;
     data.finish()?;
     notes.iter().for_each(|n| session.ui.notice(n));
+    expiring.say(&session.ui);
     Ok((looked, unprinted))
 }
 

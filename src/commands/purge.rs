@@ -67,6 +67,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         args: &args.change,
         replay: None,
         whole: args.all && args.no_backup,
+        server_side: false,
     };
     change::run(&change, session).await
 }

@@ -28,6 +28,9 @@ pub struct Args {
     /// Send what is inside such an envelope instead of the envelope; what is in none goes as it is
     #[arg(long, value_name = "ENVELOPE", value_parser = unwrap::ENVELOPES.iter().map(|e| e.name).collect::<Vec<_>>())]
     pub unwrap: Option<String>,
+    /// Let the broker move everything as it is, where it can (the move task of SQS)
+    #[arg(long)]
+    pub server_side: bool,
     #[command(flatten)]
     pub(crate) change: cli::Changing,
     #[command(flatten)]
@@ -57,6 +60,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
             unwrap: args.unwrap.as_deref().and_then(unwrap::named),
         }),
         whole: false,
+        server_side: args.server_side,
     };
     change::run(&change, session).await
 }

@@ -1,6 +1,7 @@
 //! The message as every backend hands it out and takes it: payload, headers and properties exactly as they were stored.
 
 pub mod archive;
+mod claim_check;
 mod fields;
 mod fingerprint;
 mod mark;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+pub use claim_check::ClaimCheck;
 pub use fields::{Fields, Value};
 pub use fingerprint::fingerprint;
 pub use mark::{MARK_HEADER, Mark};

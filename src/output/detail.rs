@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Look, human, json};
 use crate::death;
-use crate::message::{DeadLetter, Fields, Mark, Origin, Payload, Value, unwrap};
+use crate::message::{ClaimCheck, DeadLetter, Fields, Mark, Origin, Payload, Value, unwrap};
 use crate::ui::colour::Style;
 use crate::ui::visible::{self, Breaks};
 
@@ -43,6 +43,12 @@ pub fn render(m: &DeadLetter, now: Timestamp, look: &Look) -> String {
     page.fields("headers", &m.headers);
     page.fields("properties", &m.properties);
     page.body("body", &m.payload);
+    if let Some(check) = ClaimCheck::of(m) {
+        let mut rows = vec![("bucket".to_owned(), check.bucket), ("key".into(), check.key)];
+        rows.extend(check.size.map(|n| ("size".into(), human::bytes(n))));
+        page.head("the body is kept in S3");
+        page.rows("  ", &rows);
+    }
     if let Some(inner) = unwrap::inner(m) {
         let mut rows = vec![("topic".to_owned(), inner.topic), ("id".into(), inner.id)];
         rows.extend(inner.subject.map(|s| ("subject".into(), s)));

@@ -252,8 +252,9 @@ impl Drive<'_> {
 
     /// Queues the selected messages of a batch, and keeps the others.
     async fn take_in(&mut self, prepared: Prepared) {
-        let Prepared { lane, read, items, unselected, filter_errors, filter_examples, fatal } = prepared;
+        let Prepared { lane, read, items, unselected, claim_checks, filter_errors, filter_examples, fatal } = prepared;
         self.tally.read += read;
+        self.tally.claim_checks += claim_checks;
         self.tally.filter_failed(filter_errors, filter_examples);
         if let Some(e) = fatal {
             self.end(Stopped::Error, Some(e));

@@ -49,6 +49,11 @@ impl Rate {
         Duration::from_secs_f64(self.period.as_secs_f64() * messages as f64 / f64::from(self.count))
     }
 
+    /// Messages a second.
+    pub fn a_second(&self) -> f64 {
+        f64::from(self.count) / self.period.as_secs_f64()
+    }
+
     /// Messages that may go together without the rate being uneven.
     fn together(&self) -> usize {
         let beat = BEAT.as_secs_f64() / self.period.as_secs_f64() * f64::from(self.count);

@@ -8,7 +8,7 @@ use super::report::{Counted, Planned};
 use super::route::Route;
 use crate::broker::Address;
 use crate::death::Death;
-use crate::message::{DeadLetter, Mark, Target, unwrap};
+use crate::message::{ClaimCheck, DeadLetter, Mark, Target, unwrap};
 
 /// A message that would have nowhere to go.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -37,6 +37,7 @@ pub struct PlanFacts {
     targets: Vec<Arc<Target>>,
     absent_path: u64,
     enveloped: u64,
+    claim_checks: u64,
     over_max_replays: u64,
     unroutable: u64,
     unroutable_examples: Vec<Unroutable>,
@@ -90,6 +91,7 @@ impl PlanFacts {
     pub fn selected(&mut self, m: &DeadLetter, death: Option<&Death>, absent_path: bool) {
         self.selected += 1;
         self.absent_path += u64::from(absent_path);
+        self.claim_checks += u64::from(ClaimCheck::of(m).is_some());
         self.causes.add(death.map_or("", |d| d.cause.as_str()), || death.map(in_words).unwrap_or_default());
         let Some((route, max_replays)) = &self.rules else { return };
         self.enveloped += u64::from(unwrap::inner(m).is_some());
@@ -132,6 +134,7 @@ impl PlanFacts {
             destinations_omitted,
             absent_path: self.absent_path,
             enveloped: self.enveloped,
+            claim_checks: self.claim_checks,
             over_max_replays: self.over_max_replays,
             unroutable: self.unroutable,
             unroutable_examples: self.unroutable_examples,

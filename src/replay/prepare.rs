@@ -10,7 +10,7 @@ use super::tally::{FILTER_EXAMPLES, Failure, Skip};
 use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
 use crate::message::unwrap::Envelope;
-use crate::message::{DeadLetter, MARK_HEADER, Mark, Target};
+use crate::message::{ClaimCheck, DeadLetter, MARK_HEADER, Mark, Target};
 use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
 
@@ -45,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) items: Vec<Item>,
     /// The others.
     pub(super) unselected: Vec<Token>,
+    /// Selected messages whose bodies are kept elsewhere.
+    pub(super) claim_checks: u64,
     pub(super) filter_errors: u64,
     pub(super) filter_examples: Vec<Failure>,
     pub(super) fatal: Option<Error>,
@@ -107,6 +109,7 @@ impl Preparer {
             read: verdicts.len() as u64,
             items: Vec::with_capacity(verdicts.len()),
             unselected: Vec::new(),
+            claim_checks: 0,
             filter_errors: 0,
             filter_examples: Vec::new(),
             fatal,
@@ -114,7 +117,10 @@ impl Preparer {
         for ((sequence, delivery), verdict) in (first..).zip(batch.deliveries).zip(verdicts) {
             let Delivery { token, message } = delivery;
             match verdict {
-                Verdict::Yes => out.items.push(Item { token, fate: self.fate(sequence, message) }),
+                Verdict::Yes => {
+                    out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
+                    out.items.push(Item { token, fate: self.fate(sequence, message) });
+                }
                 Verdict::No => out.unselected.push(token),
                 Verdict::Failed(error) => {
                     out.unselected.push(token);

@@ -257,6 +257,8 @@ pub struct Planned {
     pub absent_path: u64,
     /// Of the selected, those that are envelopes with a message inside; only a replay asks.
     pub enveloped: u64,
+    /// Of the selected, those whose bodies are kept elsewhere.
+    pub claim_checks: u64,
     /// Would be left alone: replayed `--max-replays` times already.
     pub over_max_replays: u64,
     /// Would fail: nothing says where they go.

@@ -101,6 +101,8 @@ pub struct Tally {
     pub unmarked: u64,
     /// What was left out of messages to make them fit, and of how many.
     pub left_out: BTreeMap<String, u64>,
+    /// Selected messages whose bodies are kept elsewhere.
+    pub claim_checks: u64,
     /// Ids of those that may be in both places, or come twice.
     pub possible_duplicates: Capped<String>,
     /// What failed, and why.
@@ -148,7 +150,7 @@ impl Tally {
     }
 
     /// The first reason counts; so does the first error, even if a signal came before it.
-    pub(super) fn end(&mut self, why: Stopped, e: Option<Error>) {
+    pub fn end(&mut self, why: Stopped, e: Option<Error>) {
         self.stopped.get_or_insert(why);
         if self.error.is_none() {
             self.error = e;

@@ -40,6 +40,8 @@ pub struct Aws {
     pub sdk: SdkConfig,
     /// The region.
     pub region: String,
+    /// Where calls go, where the address or an option says.
+    pub endpoint: Option<String>,
     sts: SdkConfig,
     timeout: Duration,
     signs: bool,
@@ -79,14 +81,14 @@ pub async fn connect(address: &Address, place: Place, ctx: &Context) -> Result<A
     };
     let elsewhere = |url: &String| !is_amazon(host(url));
     let sts = at(&sdk, endpoint.clone().filter(elsewhere));
-    let sdk = at(&sdk, endpoint);
+    let sdk = at(&sdk, endpoint.clone());
     let Some(role) = address.option("role").filter(|_| signs) else {
-        return Ok(Aws { sdk, region, sts, timeout: ctx.timeout, signs });
+        return Ok(Aws { sdk, region, endpoint, sts, timeout: ctx.timeout, signs });
     };
     let provider = AssumeRoleProvider::builder(role).session_name("dlq").configure(&sts).build().await;
     let provider = SharedCredentialsProvider::new(provider);
     let assumed = |sdk: SdkConfig| sdk.into_builder().credentials_provider(provider.clone()).build();
-    Ok(Aws { sdk: assumed(sdk), region, sts: assumed(sts), timeout: ctx.timeout, signs })
+    Ok(Aws { sdk: assumed(sdk), region, endpoint, sts: assumed(sts), timeout: ctx.timeout, signs })
 }
 
 fn endpoint(url: &str) -> Result<String> {

@@ -29,6 +29,8 @@ pub struct Link {
     pub sends: Client,
     /// The region.
     pub region: String,
+    /// The same for people, with the endpoint where it is not Amazon's own.
+    pub place: String,
     /// `arn … (account …)`, where it is known.
     pub principal: Option<String>,
     /// Calls go to something that is not Amazon, whose ARNs have whatever region they have.
@@ -43,12 +45,9 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<(Link, Queue)> {
     address::check_options(address)?;
     let parts = address::parts(address)?;
     let aws = aws::connect(address, parts.place(), ctx).await?;
-    let named = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let elsewhere = parts.endpoint.is_some()
-        || address.option("endpoint").is_some()
-        || named("AWS_ENDPOINT_URL")
-        || named("AWS_ENDPOINT_URL_SQS");
-    let mut link = link(&aws, elsewhere);
+    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let endpoint = aws.endpoint.clone().or_else(|| named("AWS_ENDPOINT_URL_SQS")).or_else(|| named("AWS_ENDPOINT_URL"));
+    let mut link = link(&aws, endpoint);
     // Who we are is told by another service, at the same time.
     let (principal, queue) = tokio::join!(aws.principal(), find(&link, &parts));
     let queue = match queue {
@@ -67,14 +66,18 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<(Link, Queue)> {
     Ok((link, queue))
 }
 
-fn link(aws: &Aws, elsewhere: bool) -> Link {
+fn link(aws: &Aws, endpoint: Option<String>) -> Link {
     Link {
         calls: Client::new(&aws.sdk),
         receives: Client::new(&aws.once(WAIT)),
         sends: Client::new(&aws.once(Duration::ZERO)),
         region: aws.region.clone(),
+        place: match &endpoint {
+            Some(url) => format!("region {} at {url}", aws.region),
+            None => format!("region {}", aws.region),
+        },
         principal: None,
-        elsewhere,
+        elsewhere: endpoint.is_some(),
     }
 }
 
@@ -93,8 +96,8 @@ impl Link {
     /// `NotFound`, `Denied`, `Unreachable`.
     pub async fn url(&self, name: &str, account: Option<&str>) -> Result<String> {
         let what = match account {
-            Some(account) => format!("queue {name} of account {account} in region {}", self.region),
-            None => format!("queue {name} in region {}", self.region),
+            Some(account) => format!("queue {name} of account {account} in {}", self.place),
+            None => format!("queue {name} in {}", self.place),
         };
         let asked = Asked { doing: "looking up the queue", action: "sqs:GetQueueUrl", what: &what };
         let call = self.calls.get_queue_url().queue_name(name);
@@ -108,7 +111,7 @@ impl Link {
     /// # Errors
     /// `NotFound`, `Denied`, `Unreachable`.
     pub async fn attributes(&self, url: &str) -> Result<Queue> {
-        let what = format!("{} in region {}", Queue::unknown(url).shown(), self.region);
+        let what = format!("{} in {}", Queue::unknown(url).shown(), self.place);
         let asked =
             Asked { doing: "reading the attributes of the queue", action: "sqs:GetQueueAttributes", what: &what };
         let call = self.calls.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);

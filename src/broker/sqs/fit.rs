@@ -58,7 +58,7 @@ pub fn fit(limits: &Limits, o: &mut Outgoing) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// Refuses a payload that SQS does not take.
+/// Refuses a payload that is no text SQS takes.
 ///
 /// # Errors
 /// `Rejected`.
@@ -83,10 +83,10 @@ fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Leaves the headers that can be attributes, and says which were left out; the replay mark gives way where there is no room.
+/// Leaves out headers that cannot be attributes; the mark gives way where ten are used without it.
 ///
 /// # Errors
-/// `Rejected`: there are too many.
+/// `Rejected` for more than ten.
 pub fn attributes(m: &mut DeadLetter, left: &mut Vec<String>) -> Result<()> {
     let mut kept: Vec<(String, Value)> = Vec::new();
     for (name, value) in std::mem::take(&mut m.headers) {
@@ -149,7 +149,7 @@ fn properties(o: &mut Outgoing, fifo: bool, group: Option<&str>, left: &mut Vec<
     set_group(m, fifo, group, left);
 }
 
-/// Takes off a group that is none, and gives a message of a FIFO queue or topic one where it has none.
+/// Takes off a group that SQS does not take; a FIFO queue gets one where there is none: `group`, or its own.
 pub fn set_group(m: &mut DeadLetter, fifo: bool, group: Option<&str>, left: &mut Vec<String>) {
     if m.properties.text(GROUP).is_some_and(|g| !is_group(g)) {
         m.properties.remove_if(|name, _| name == GROUP);

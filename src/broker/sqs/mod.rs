@@ -1,7 +1,7 @@
 //! Amazon SQS: standard and FIFO queues.
 
 pub mod address;
-pub(super) mod batch;
+pub mod batch;
 mod capabilities;
 pub mod codec;
 pub mod connect;
@@ -14,7 +14,7 @@ mod progress;
 pub mod queue;
 mod receiver;
 mod scan;
-pub(super) mod sender;
+pub mod sender;
 mod server_side;
 mod settle;
 pub mod sink;

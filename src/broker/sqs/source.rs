@@ -90,6 +90,12 @@ impl Source for SqsSource {
         Ok(self.link.attributes(&self.queue.url).await?.depth())
     }
 
+    async fn remaining(&self) -> Option<u64> {
+        // What was just given back, or is hidden by an answer that was lost, may not count as visible yet.
+        let queue = self.link.attributes(&self.queue.url).await.ok()?;
+        Some([Some(queue.visible?), queue.in_flight, queue.delayed].into_iter().flatten().sum())
+    }
+
     async fn oldest(&self) -> Result<Oldest> {
         let queue = self.link.attributes(&self.queue.url).await?;
         self.admit(&queue)?;

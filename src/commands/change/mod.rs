@@ -1,6 +1,7 @@
 //! What `replay`, `copy`, `move` and `purge` share: look, plan, ask, act, report.
 
 mod plan;
+mod remote;
 mod report;
 mod survey;
 
@@ -83,6 +84,8 @@ pub struct Change<'a> {
     pub replay: Option<Replaying>,
     /// Everything goes, newcomers included, in one act of the broker, where it has one.
     pub whole: bool,
+    /// The broker moves everything by itself.
+    pub server_side: bool,
 }
 
 /// What a replay alone is told.
@@ -113,6 +116,9 @@ struct Opened<'a> {
 /// # Errors
 /// Whatever ends it before anything was begun; afterwards errors are in the report.
 pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
+    if change.server_side {
+        remote::admit(change)?;
+    }
     let selection = selecting::selection(&change.args.select, None, change.queue, &session.ui)?;
     let rate = change.args.pace.rate.as_deref().map(Rate::parse).transpose()?;
     not_itself(change, &address(change.queue, &change.args.connection)?)?;
@@ -131,6 +137,9 @@ pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
     session.ui.set_run(run.as_str());
     let treatment = treatment(change, &*source).await?;
     let opened = Opened { change, session, source, selection: Arc::new(selection), treatment, rate, run, started };
+    if change.server_side {
+        return remote::run(opened).await;
+    }
     opened.go().await
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::survey::Survey;
-use super::{Opened, To, What};
+use super::{Opened, To, What, report};
 use crate::broker::{Depth, Sink};
 use crate::message::unwrap::Envelope;
 use crate::output::{Summary, human};
@@ -26,6 +26,10 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
         text.row("as", principal.clone());
     }
     text.row("to", destination.clone());
+    let there = sink.principal().filter(|there| Some(there) != principal.as_ref());
+    if let Some(there) = &there {
+        text.row("there as", there.clone());
+    }
     text.row("selected", selected(opened, survey));
     if let Some(planned) = &survey.planned {
         text.list("causes", counted(&planned.causes, planned.causes_omitted, "no cause known"));
@@ -42,7 +46,13 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
     text.list("received by", receivers.clone());
     if let Treatment::Replay { keep_death_headers, unwrap, .. } = &opened.treatment {
         let stripped = if *keep_death_headers { "the broker's notes" } else { "the broker's and frameworks' notes" };
-        text.row("changed", format!("{stripped} on the death come off; the header dlq-replay is added"));
+        text.row(
+            "changed",
+            match change.server_side {
+                true => "nothing: the broker moves the messages as they are".to_owned(),
+                false => format!("{stripped} on the death come off; the header dlq-replay is added"),
+            },
+        );
         if let Some(line) = envelopes(*unwrap, survey) {
             text.row("envelopes", line);
         }
@@ -50,7 +60,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
     if let Some(time) = time(opened, survey) {
         text.row("takes", format!("about {}", human::duration(time)));
     }
-    if change.what.removes() {
+    if change.what.removes() && !change.server_side {
         text.row("guarantee", source.capabilities().guarantee().to_owned());
     }
     for hazard in hazards(opened, survey) {
@@ -63,6 +73,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
         "depth": survey.depth,
         "principal": principal,
         "destination": destination,
+        "destination_principal": there,
         "dry_run": change.args.safety.dry_run,
         "limit": selection.limit,
         "planned": survey.planned,
@@ -195,9 +206,17 @@ fn time(opened: &Opened<'_>, survey: &Survey) -> Option<Duration> {
 
 fn hazards(opened: &Opened<'_>, survey: &Survey) -> Vec<String> {
     // The look of a survey has said them.
-    let mut notes = if survey.planned.is_some() { vec![] } else { opened.source.capabilities().notices() };
+    let mut notes = if survey.planned.is_some() || opened.change.server_side || opened.change.whole {
+        vec![]
+    } else {
+        opened.source.capabilities().notices()
+    };
     if opened.change.whole {
-        notes.push("the broker empties the whole queue: messages that arrive meanwhile go too".to_owned());
+        notes.extend(opened.source.whole_purge_notes());
+    }
+    let claim_checks = survey.planned.as_ref().map_or(0, |p| p.claim_checks);
+    if opened.change.what == What::Purge && claim_checks > 0 {
+        notes.push(report::left_behind(claim_checks));
     }
     notes
 }

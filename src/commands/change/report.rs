@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 
 /// Reports a run that has ended. Where standard output carries the messages themselves, the report is talk.
 pub(super) async fn ended(opened: &Opened<'_>, tally: Tally, exit: Exit) -> Result<()> {
-    let remaining = opened.source.depth().await.ok().and_then(|d| d.waiting());
+    let remaining = opened.source.remaining().await;
     let text = words(opened, &tally, remaining);
     for e in tally.error.iter().chain(&tally.unclosed) {
         opened.session.ui.error(e);
@@ -116,6 +116,9 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     if t.closed.bad_lines > 0 {
         text.row("bad lines", human::count(t.closed.bad_lines));
     }
+    if let (What::Purge, n @ 1..) = (opened.change.what, t.claim_checks) {
+        text.note(left_behind(n));
+    }
     if let Some(cut) = &t.closed.cut {
         text.row("cut short", cut.clone());
     }
@@ -128,6 +131,12 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     text.row("run", opened.run.to_string());
     t.closed.notices.iter().for_each(|n| _ = text.note(n.clone()));
     text
+}
+
+/// What a purge does not reach.
+pub(super) fn left_behind(claim_checks: u64) -> String {
+    let n = human::counted(claim_checks, "message");
+    format!("the bodies of {n} are objects in S3, which stay there: a purge removes the pointers alone")
 }
 
 fn because(why: Skip) -> &'static str {

@@ -31,7 +31,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     let depth = source.depth().await.ok();
     let named = selection.program.as_ref().is_some_and(|p| !p.paths().is_empty());
     let shown = change.args.safety.dry_run || !change.args.safety.yes;
-    let mut survey = Survey { depth, planned: None, places: vec![], absent: vec![], filter_errors: 0 };
+    let mut survey = Survey::counted(depth);
     if change.whole || !(named || shown) {
         return Ok(survey);
     }
@@ -69,6 +69,11 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
 }
 
 impl Survey {
+    /// Of a queue that is not looked through.
+    pub(super) fn counted(depth: Option<Depth>) -> Survey {
+        Survey { depth, planned: None, places: vec![], absent: vec![], filter_errors: 0 }
+    }
+
     /// How many there are to read, where that is known.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.depth.as_ref().and_then(Depth::waiting)

@@ -11,7 +11,7 @@ use jaq_json::{Map, Num, Val};
 use jiff::Timestamp;
 
 use super::unwrap::{self, Inner};
-use super::{DeadLetter, Mark, Origin, Payload};
+use super::{ClaimCheck, DeadLetter, Mark, Origin, Payload};
 use crate::death::{self, Death};
 
 pub use body::{MAX_DEPTH, Want, body, nesting};
@@ -50,6 +50,7 @@ pub const FIELDS: &[&str] = &[
     "headers",
     "properties",
     "body",
+    "claim_check",
     "unwrapped",
     "death",
     "deliveries",
@@ -94,6 +95,7 @@ fn field(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Option
             Payload::Absent => Val::Null,
             Payload::Bytes(b) => body(b, want),
         },
+        "claim_check" => claim_check(&ClaimCheck::of(m)?),
         "unwrapped" => inner(&unwrap::inner(m)?)?,
         "death" => match known {
             Some(d) => death_val(d),
@@ -120,6 +122,16 @@ fn death_val(d: &Death) -> Val {
     put("attempts", d.attempts.map(|n| Val::Num(Num::from_integral(n))));
     put("first", d.first.map(time));
     put("last", d.last.map(time));
+    Val::obj(o)
+}
+
+fn claim_check(check: &ClaimCheck) -> Val {
+    let mut o = Map::default();
+    o.insert(key("bucket"), text(&check.bucket));
+    o.insert(key("key"), text(&check.key));
+    if let Some(size) = check.size {
+        o.insert(key("size"), Val::Num(Num::from_integral(size)));
+    }
     Val::obj(o)
 }
 
