@@ -129,7 +129,7 @@ fn refusals_of_the_whole_batch_stay_and_are_named() {
     let refused: [(Refusal, &str); 4] = [
         (THROTTLED, "too often"),
         (DENIED, "not authorized"),
-        (NO_SUCH_QUEUE, "does not exist"),
+        (NO_SUCH_QUEUE, "there is no queue"),
         (INTERNAL, "internal error"),
     ];
     for (refusal, says) in refused {
