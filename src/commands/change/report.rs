@@ -17,6 +17,9 @@ const NAMED: usize = 5;
 pub(super) async fn ended(opened: &Opened<'_>, tally: Tally, exit: Exit) -> Result<()> {
     let remaining = opened.source.remaining().await;
     let text = words(opened, &tally, remaining);
+    if let (What::Purge, n @ 1..) = (opened.change.what, tally.claim_checks) {
+        opened.session.ui.warn(&left_behind(n));
+    }
     for e in tally.error.iter().chain(&tally.unclosed) {
         opened.session.ui.error(e);
     }
@@ -115,9 +118,6 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     }
     if t.closed.bad_lines > 0 {
         text.row("bad lines", human::count(t.closed.bad_lines));
-    }
-    if let (What::Purge, n @ 1..) = (opened.change.what, t.claim_checks) {
-        text.note(left_behind(n));
     }
     if let Some(cut) = &t.closed.cut {
         text.row("cut short", cut.clone());
