@@ -8,6 +8,7 @@ use super::report::{Counted, Planned};
 use super::route::Route;
 use crate::broker::Address;
 use crate::death::Death;
+use crate::message::unwrap::Envelope;
 use crate::message::{ClaimCheck, DeadLetter, Mark, Target, unwrap};
 
 /// A message that would have nowhere to go.
