@@ -6,6 +6,7 @@ mod distance;
 mod elasticmq;
 mod figures;
 mod filter;
+mod frames;
 mod machine;
 mod memory;
 mod messages;

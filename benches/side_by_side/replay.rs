@@ -8,7 +8,7 @@ use super::figures::Series;
 use super::process::seconds;
 use super::shovel::Shovels;
 use super::table::{Row, Table};
-use super::{DLQ, Result, Setting, messages, say};
+use super::{DLQ, Result, Setting, frames, messages, say};
 
 /// Times the shovel's speed that is aimed at.
 const TARGET: f64 = 1.1;
@@ -32,16 +32,19 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         seconds(&mut command, &setting.path("out"))
     };
     let shovel = |from: &str, to: &str| shovels.run(from, to, many);
+    let bare = |from: &str, to: &str| frames::copied(&broker, from, to, many);
     for kind in ["classic", "quorum"] {
-        let (mut ours, mut theirs) = (Series::default(), Series::default());
+        let (mut ours, mut theirs, mut least) = (Series::default(), Series::default(), Series::default());
         // The first round warms the server up and is not counted.
         for round in 0..=setting.rounds {
             let a = moved(&broker, kind, many, &dlq)?;
             let b = moved(&broker, kind, many, &shovel)?;
-            say(&format!("{kind}, round {round}: dlq {a:.2} s, shovel {b:.2} s"));
+            let c = moved(&broker, kind, many, &bare)?;
+            say(&format!("{kind}, round {round}: dlq {a:.2} s, shovel {b:.2} s, frames alone {c:.2} s"));
             if round > 0 {
                 ours.push(a);
                 theirs.push(b);
+                least.push(c);
             }
         }
         let ratio = ours.times_faster_than(&theirs);
@@ -53,8 +56,13 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         table.row(Row { what, figures: Some(&rate(&ours)), unit, ratio: Some(ratio), target });
         let what = format!("{kind}: shovel");
         table.row(Row { what, figures: Some(&rate(&theirs)), unit, ..Row::default() });
+        let (what, ratio) = (format!("{kind}: frames alone"), Some(least.times_faster_than(&theirs)));
+        table.row(Row { what, figures: Some(&rate(&least)), unit, ratio, ..Row::default() });
     }
     table.note("dlq: the whole process, over TCP. Shovel: from the request to the last message, within the server.");
+    table.note(
+        "Frames alone: a client that copies frames and reads none of them, which is the most that TCP has room for.",
+    );
     broker.close()?;
     Ok(table)
 }

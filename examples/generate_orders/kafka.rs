@@ -36,7 +36,7 @@ fn spring(shop: &mut Shop, died: Timestamp, key: &str, body: Bytes, class: &str,
     let mut m = record(shop, topic, partition, died, key, body);
     let created = shop.before(died, 3_000, 8_000);
     let offset = shop.offset("orders", partition) + 48_000;
-    let mut put = |name: &str, value: &[u8]| m.headers.push(name, Value::Bytes(Bytes::copy_from_slice(value)));
+    let mut put = |name: &'static str, value: &[u8]| m.headers.push(name, Value::Bytes(Bytes::copy_from_slice(value)));
     put("event-type", b"OrderPlaced");
     put("kafka_dlt-original-topic", b"orders");
     put("kafka_dlt-original-partition", &partition.to_be_bytes());

@@ -1,5 +1,7 @@
 //! Ordered, typed, repeatable name-value pairs: one type for headers, properties and nested tables of every broker.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 /// One value with the type the broker gave it. Equality is exact: floats compare by their bits.
@@ -143,13 +145,21 @@ impl From<String> for Value {
     }
 }
 
+/// A name. Those of properties are known beforehand and cost nothing.
+pub type Name = Cow<'static, str>;
+
 /// Name-value pairs in the order the broker gave them; names may repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, Value)>);
+pub struct Fields(Vec<(Name, Value)>);
 
 impl Fields {
+    /// None yet, with room for so many.
+    pub fn with_capacity(room: usize) -> Self {
+        Fields(Vec::with_capacity(room))
+    }
+
     /// Adds at the end; an equal name that is there already stays.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+    pub fn push(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
         self.0.push((name.into(), value.into()));
     }
 
@@ -165,7 +175,7 @@ impl Fields {
                     n != name || nth == 1
                 });
             }
-            None => self.0.push((name.to_owned(), value)),
+            None => self.0.push((name.to_owned().into(), value)),
         }
     }
 
@@ -195,7 +205,7 @@ impl Fields {
         self.0.retain(|(n, v)| {
             let go = drop(n, v);
             if go {
-                gone.push(n.clone());
+                gone.push(n.clone().into_owned());
             }
             !go
         });
@@ -204,7 +214,7 @@ impl Fields {
 
     /// In order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v))
+        self.0.iter().map(|(n, v)| (&**n, v))
     }
 
     /// How many, repeats included.
@@ -223,15 +233,15 @@ impl Fields {
     }
 }
 
-impl FromIterator<(String, Value)> for Fields {
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(iter: I) -> Self {
-        Fields(iter.into_iter().collect())
+impl<N: Into<Name>> FromIterator<(N, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (N, Value)>>(iter: I) -> Self {
+        Fields(iter.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 
 impl IntoIterator for Fields {
-    type Item = (String, Value);
-    type IntoIter = std::vec::IntoIter<(String, Value)>;
+    type Item = (Name, Value);
+    type IntoIter = std::vec::IntoIter<(Name, Value)>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }

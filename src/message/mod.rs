@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use claim_check::ClaimCheck;
-pub use fields::{Fields, Value};
+pub use fields::{Fields, Name, Value};
 pub use fingerprint::fingerprint;
 pub use mark::{MARK_HEADER, Mark};
 

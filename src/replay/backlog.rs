@@ -9,6 +9,8 @@ use crate::broker::Move;
 pub(super) struct Ready {
     pub(super) lane: u64,
     pub(super) go: Move,
+    /// Bytes of the message.
+    pub(super) size: usize,
     /// What was left out to make it fit.
     pub(super) left_out: Vec<String>,
     /// The mark is among that.
@@ -16,7 +18,13 @@ pub(super) struct Ready {
 }
 
 /// In the order of reading; or, where a failure holds up its lane, one message of a lane at a time.
-pub(super) enum Backlog {
+pub(super) struct Backlog {
+    order: Order,
+    /// Bytes of the messages waiting.
+    bytes: usize,
+}
+
+enum Order {
     /// What is first in goes first.
     Plain(VecDeque<Ready>),
     /// The fate of a message is known before the next of its lane goes: only so can a failure hold up all behind it.
@@ -24,7 +32,7 @@ pub(super) enum Backlog {
 }
 
 #[derive(Default)]
-pub(super) struct Lanes {
+struct Lanes {
     lanes: HashMap<u64, Lane>,
     runnable: VecDeque<u64>,
     waiting: usize,
@@ -39,30 +47,37 @@ struct Lane {
 
 impl Backlog {
     pub(super) fn new(strict: bool) -> Self {
-        if strict { Backlog::Strict(Lanes::default()) } else { Backlog::Plain(VecDeque::new()) }
+        let order = if strict { Order::Strict(Lanes::default()) } else { Order::Plain(VecDeque::new()) };
+        Backlog { order, bytes: 0 }
+    }
+
+    /// Bytes of the messages waiting.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Messages waiting.
     pub(super) fn len(&self) -> usize {
-        match self {
-            Backlog::Plain(q) => q.len(),
-            Backlog::Strict(l) => l.waiting,
+        match &self.order {
+            Order::Plain(q) => q.len(),
+            Order::Strict(l) => l.waiting,
         }
     }
 
     /// Messages that could go now, were there room.
     pub(super) fn ready(&self) -> usize {
-        match self {
-            Backlog::Plain(q) => q.len(),
-            Backlog::Strict(l) => l.runnable.len(),
+        match &self.order {
+            Order::Plain(q) => q.len(),
+            Order::Strict(l) => l.runnable.len(),
         }
     }
 
     /// Adds one at the end of its lane; false where the lane is held.
     pub(super) fn push(&mut self, ready: Ready) -> bool {
-        match self {
-            Backlog::Plain(q) => q.push_back(ready),
-            Backlog::Strict(l) => {
+        let size = ready.size;
+        match &mut self.order {
+            Order::Plain(q) => q.push_back(ready),
+            Order::Strict(l) => {
                 let lane = l.lanes.entry(ready.lane).or_default();
                 if lane.held {
                     return false;
@@ -74,38 +89,34 @@ impl Backlog {
                 l.waiting += 1;
             }
         }
+        self.bytes += size;
         true
     }
 
-    /// Takes up to `n` that may go.
-    pub(super) fn take(&mut self, n: usize) -> Vec<Ready> {
-        match self {
-            Backlog::Plain(q) => q.drain(..n.min(q.len())).collect(),
-            Backlog::Strict(l) => {
-                let mut out = Vec::with_capacity(n.min(l.runnable.len()));
-                while out.len() < n {
-                    let Some(id) = l.runnable.pop_front() else { break };
-                    let Some(lane) = l.lanes.get_mut(&id) else { continue };
-                    if let Some(ready) = lane.queue.pop_front() {
-                        lane.busy = true;
-                        l.waiting -= 1;
-                        out.push(ready);
-                    }
-                }
-                out
-            }
+    /// Takes up to `n` that may go: no more once they have `bytes` together, but one always.
+    pub(super) fn take(&mut self, n: usize, bytes: usize) -> Vec<Ready> {
+        let mut out = Vec::with_capacity(n.min(self.ready()));
+        let mut taken = 0;
+        while out.len() < n && (taken < bytes || out.is_empty()) {
+            let Some(ready) = self.order.next() else { break };
+            taken += ready.size;
+            out.push(ready);
         }
+        self.bytes -= taken;
+        out
     }
 
     /// The fate of the message under way in `lane` is known. After a failure, gives those that were waiting behind it.
     pub(super) fn done(&mut self, lane: u64, failed: bool) -> VecDeque<Ready> {
-        let Backlog::Strict(l) = self else { return VecDeque::new() };
+        let Order::Strict(l) = &mut self.order else { return VecDeque::new() };
         let Some(state) = l.lanes.get_mut(&lane) else { return VecDeque::new() };
         state.busy = false;
         if failed {
             state.held = true;
             l.waiting -= state.queue.len();
-            return std::mem::take(&mut state.queue);
+            let behind = std::mem::take(&mut state.queue);
+            self.bytes -= behind.iter().map(|r| r.size).sum::<usize>();
+            return behind;
         }
         if !state.queue.is_empty() {
             l.runnable.push_back(lane);
@@ -117,7 +128,7 @@ impl Backlog {
 
     /// A message failed before it could wait here: what is ahead of it goes on, what comes behind it does not.
     pub(super) fn hold_behind(&mut self, lane: u64) {
-        if let Backlog::Strict(l) = self {
+        if let Order::Strict(l) = &mut self.order {
             l.lanes.entry(lane).or_default().held = true;
         }
     }
@@ -125,10 +136,68 @@ impl Backlog {
     /// Empties it; how many there were.
     pub(super) fn clear(&mut self) -> u64 {
         let n = self.len() as u64;
-        match self {
-            Backlog::Plain(q) => q.clear(),
-            Backlog::Strict(l) => *l = Lanes::default(),
+        match &mut self.order {
+            Order::Plain(q) => q.clear(),
+            Order::Strict(l) => *l = Lanes::default(),
         }
+        self.bytes = 0;
         n
+    }
+}
+
+impl Order {
+    /// The next that may go.
+    fn next(&mut self) -> Option<Ready> {
+        match self {
+            Order::Plain(q) => q.pop_front(),
+            Order::Strict(l) => loop {
+                let lane = l.lanes.get_mut(&l.runnable.pop_front()?)?;
+                if let Some(ready) = lane.queue.pop_front() {
+                    lane.busy = true;
+                    l.waiting -= 1;
+                    return Some(ready);
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{Outgoing, Token};
+    use crate::message::{DeadLetter, Payload};
+
+    fn ready(lane: u64, size: usize) -> Ready {
+        let message = DeadLetter::new("q".into(), Payload::Absent);
+        let outgoing = Outgoing { sequence: 0, message, target: None, verbatim: true };
+        Ready { lane, go: Move { token: Token(0), outgoing }, size, left_out: vec![], unmarked: false }
+    }
+
+    #[test]
+    fn what_is_taken_is_bounded_by_its_bytes_and_never_nothing() {
+        for strict in [false, true] {
+            let mut backlog = Backlog::new(strict);
+            for lane in 0..5 {
+                assert!(backlog.push(ready(lane, 100)));
+            }
+            assert_eq!((backlog.take(9, 150).len(), backlog.bytes()), (2, 300));
+            assert_eq!((backlog.take(9, 0).len(), backlog.bytes()), (1, 200));
+            assert_eq!((backlog.take(1, 999).len(), backlog.bytes()), (1, 100));
+            assert_eq!((backlog.clear(), backlog.bytes()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn bytes_that_wait_behind_a_failure_are_counted_off() {
+        let mut backlog = Backlog::new(true);
+        for _ in 0..3 {
+            assert!(backlog.push(ready(7, 10)));
+        }
+        assert_eq!(backlog.take(9, 999).len(), 1);
+        assert_eq!(backlog.done(7, true).len(), 2);
+        assert_eq!((backlog.len(), backlog.bytes()), (0, 0));
+        assert!(!backlog.push(ready(7, 10)));
+        assert_eq!(backlog.bytes(), 0);
     }
 }

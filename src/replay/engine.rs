@@ -119,6 +119,7 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
         waiting: FuturesUnordered::new(),
         keeping: FuturesUnordered::new(),
         in_flight: 0,
+        bytes: 0,
         window,
         batch,
         limit,
@@ -146,9 +147,13 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     tally
 }
 
+/// Bytes that may wait and be under way, each: messages can be large, and memory is not.
+const BYTES: usize = 32 << 20;
+
 /// A message under way.
 struct Meta {
     id: String,
+    size: usize,
     lane: u64,
     left_out: Vec<String>,
     unmarked: bool,
@@ -166,6 +171,8 @@ struct Drive<'a> {
     waiting: FuturesUnordered<BoxFuture<'static, Arrived>>,
     keeping: FuturesUnordered<BoxFuture<'static, ()>>,
     in_flight: usize,
+    /// Of the messages in flight.
+    bytes: usize,
     window: usize,
     batch: usize,
     limit: Option<u64>,
@@ -201,7 +208,7 @@ impl Drive<'_> {
             {
                 return;
             }
-            let paced = !self.ending && self.backlog.ready() > 0 && self.in_flight < self.window;
+            let paced = !self.ending && self.backlog.ready() > 0 && self.has_room();
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !self.ending => {}
@@ -221,7 +228,11 @@ impl Drive<'_> {
     /// lane would otherwise keep the others from being seen.
     fn has_appetite(&self) -> bool {
         let most = if self.on_failure == OnFailure::HoldLane { self.window } else { self.batch };
-        self.backlog.len() < most && self.keeping.len() < KEEPING
+        self.backlog.len() < most && self.backlog.bytes() < BYTES && self.keeping.len() < KEEPING
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight < self.window && (self.bytes < BYTES || self.in_flight == 0)
     }
 
     /// Hands over one batch, if there is one and room for it. Returning from `submit` late is the back-pressure.
@@ -230,19 +241,21 @@ impl Drive<'_> {
         let ready = self.backlog.ready();
         // Waits for room for a proper batch while something is in flight to make it.
         let proper = self.batch.min(ready).min(self.window.div_ceil(2));
-        if self.ending || ready == 0 || room < proper {
+        if self.ending || ready == 0 || room < proper || !self.has_room() {
             return false;
         }
-        let taken = self.backlog.take(self.pace.allows(self.batch.min(room)));
+        let budget = BYTES.saturating_sub(self.bytes);
+        let taken = self.backlog.take(self.pace.allows(self.batch.min(room)), budget);
         if taken.is_empty() {
             return false;
         }
         self.pace.spent(taken.len());
         self.in_flight += taken.len();
+        self.bytes += taken.iter().map(|r| r.size).sum::<usize>();
         let (metas, moves): (Vec<Meta>, Vec<Move>) = taken
             .into_iter()
-            .map(|Ready { lane, go, left_out, unmarked }| {
-                (Meta { id: go.outgoing.message.id.clone(), lane, left_out, unmarked }, go)
+            .map(|Ready { lane, go, size, left_out, unmarked }| {
+                (Meta { id: go.outgoing.message.id.clone(), size, lane, left_out, unmarked }, go)
             })
             .unzip();
         let outcomes = self.way.submit(moves).await;
@@ -274,7 +287,8 @@ impl Drive<'_> {
                 Fate::Go { outgoing, left_out, unmarked } => match self.checked.check(&mut self.way, &outgoing).await {
                     Ok(()) => {
                         let go = Move { token: item.token, outgoing };
-                        let queued = self.backlog.push(Ready { lane, go, left_out, unmarked });
+                        let size = go.outgoing.message.size();
+                        let queued = self.backlog.push(Ready { lane, go, size, left_out, unmarked });
                         !queued && self.skipped(Skip::BehindFailure)
                     }
                     Err(e) => self.failed_here(lane, &outgoing.message.id, &e),
@@ -310,7 +324,8 @@ impl Drive<'_> {
     fn arrived(&mut self, (metas, outcomes): Arrived) {
         self.in_flight -= metas.len();
         let mut outcomes = outcomes.into_iter();
-        for Meta { id, lane, left_out, unmarked } in metas {
+        for Meta { id, size, lane, left_out, unmarked } in metas {
+            self.bytes -= size;
             let outcome = outcomes.next().unwrap_or_else(|| {
                 Outcome::Indeterminate(Error::new(Kind::Indeterminate, "no answer came for this message"))
             });

@@ -12,6 +12,7 @@ run=$(cd "$run" && pwd -P)
 # the beginnings of the variables that point the tests at it.
 servers=(
   "rabbitmq 4.3 DLQ_TEST_RABBITMQ_43 DLQ_TEST_RABBITMQ_CLIENT"
+  "rabbitmq 4.0 DLQ_TEST_RABBITMQ_40"
   "rabbitmq 3.10 DLQ_TEST_RABBITMQ_310"
   "elasticmq - DLQ_TEST_ELASTICMQ"
   "moto - DLQ_TEST_MOTO"

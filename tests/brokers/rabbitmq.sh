@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# rabbitmq.sh install|start|stop|env|ctl 4.3|3.10
+# rabbitmq.sh install|start|stop|env|ctl 4.3|4.0|3.10
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
 
-usage() { say "usage: rabbitmq.sh install|start|stop|env|ctl 4.3|3.10 [rabbitmqctl arguments]"; exit 2; }
+usage() { say "usage: rabbitmq.sh install|start|stop|env|ctl 4.3|4.0|3.10 [rabbitmqctl arguments]"; exit 2; }
 [[ $# -ge 2 ]] || usage
 command=$1 version=$2
 shift 2
 case $version in
   4.3) suite=forky script=sid var=DLQ_TEST_RABBITMQ_43 ;;
+  4.0) suite=trixie script=sid var=DLQ_TEST_RABBITMQ_40 ;;
   3.10) suite=bookworm script=bookworm var=DLQ_TEST_RABBITMQ_310 ;;
   *) usage ;;
 esac

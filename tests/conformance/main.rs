@@ -55,6 +55,7 @@ every_case!(compressed_archive, on_file::compressed());
 every_case!(rabbitmq_43_quorum, on_rabbitmq::queue("43", "quorum"));
 every_case!(rabbitmq_43_classic, on_rabbitmq::queue("43", "classic"));
 every_case!(rabbitmq_43_stream, on_rabbitmq::queue("43", "stream"));
+every_case!(rabbitmq_40_quorum, on_rabbitmq::queue("40", "quorum"));
 every_case!(rabbitmq_310_quorum, on_rabbitmq::queue("310", "quorum"));
 every_case!(rabbitmq_310_classic, on_rabbitmq::queue("310", "classic"));
 every_case!(elasticmq_standard, on_sqs::queues(""));

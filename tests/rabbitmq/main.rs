@@ -1,6 +1,7 @@
 //! What an on-call engineer does, with the real binary on real RabbitMQ servers.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod alarms;
 mod bad_input;
 mod broker;
 mod deaths;

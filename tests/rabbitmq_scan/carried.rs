@@ -3,8 +3,8 @@
 use super::*;
 
 /// Dead-letters messages that were rejected 26 times into a queue with the default limit of 20.
-async fn carried(name: &str) -> Option<(Queue, Vec<String>)> {
-    let q = Queue::new("43", name, "quorum", &[]).await?;
+pub async fn carried(version: &str, name: &str) -> Option<(Queue, Vec<String>)> {
+    let q = Queue::new(version, name, "quorum", &[]).await?;
     let source = format!("{}.from", q.name);
     let more = [
         ("x-delivery-limit", AMQPValue::LongInt(25)),
@@ -46,7 +46,7 @@ async fn carried(name: &str) -> Option<(Queue, Vec<String>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_carries_too_many_deliveries_is_saved() {
     for management in [true, false] {
-        let Some((q, all)) = carried(&format!("carried{}", u8::from(management))).await else { return };
+        let Some((q, all)) = carried("43", &format!("carried{}", u8::from(management))).await else { return };
         q.publish(["fresh".to_owned()]).await;
         if management {
             opened_knowing_the_limit(&q).await;
@@ -92,7 +92,7 @@ async fn a_message_that_carries_too_many_deliveries_is_saved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taking_scan_hands_out_the_saved_copies() {
-    let Some((q, all)) = carried("carried-take").await else { return };
+    let Some((q, all)) = carried("43", "carried-take").await else { return };
     let source = q.open().await;
     let (seen, end, closed) =
         read(source.scan(request(true, None)).await.unwrap(), |b| if b.ends_with('1') { Act::Keep } else { Act::Done })
@@ -106,7 +106,7 @@ async fn a_taking_scan_hands_out_the_saved_copies() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_queue_takes_no_copy_of_is_saved_in_a_file() {
-    let Some((q, all)) = carried("carried-full").await else { return };
+    let Some((q, all)) = carried("43", "carried-full").await else { return };
     let ctl = std::env::var("DLQ_TEST_RABBITMQ_43_CTL").expect("the server's rabbitmqctl");
     let run = |words: &[&str]| {
         let done = std::process::Command::new(&ctl).args(words).output().expect("rabbitmqctl runs");

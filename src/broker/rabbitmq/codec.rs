@@ -120,7 +120,9 @@ pub fn from_delivery(queue: &Arc<str>, r: Received) -> DeadLetter {
     if let Some(headers) = p.headers() {
         m.headers = fields_from(headers);
     }
-    let mut text = |name: &str, v: &Option<ShortString>| {
+    // All there can be, so that it need not grow.
+    m.properties = Fields::with_capacity(16);
+    let mut text = |name: &'static str, v: &Option<ShortString>| {
         if let Some(v) = v {
             m.properties.push(name, Value::ShortText(v.as_str().to_owned()));
         }

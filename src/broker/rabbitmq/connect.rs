@@ -11,6 +11,7 @@ use futures::StreamExt;
 use lapin::tcp::RustlsConnector;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind, Event};
+use tokio_util::sync::CancellationToken;
 
 use super::address::{self, Parts};
 use super::credentials::{self, Credentials};
@@ -47,6 +48,8 @@ pub struct Link {
     pub heard: Heard,
     /// Longest wait for an answer.
     pub longest: Duration,
+    /// Set at Ctrl-C: from then on a server that blocks is waited for no longer than one that is silent.
+    pub stop: CancellationToken,
 }
 
 impl Link {
@@ -64,13 +67,13 @@ impl Link {
     }
 
     /// Hangs up once nothing has moved on the wire for the longest wait while answers are due, which they are from the start.
-    /// A server that is short of memory says that it blocks, and is waited for. Never returns: the connection tells those who
+    /// A server that is short of memory says that it blocks, and is waited for until we are told to stop. Never returns: the connection tells those who
     /// wait for an answer.
     pub async fn hang_up_on_silence(&self) -> Infallible {
         let mut since = Instant::now();
         loop {
             tokio::time::sleep((self.longest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))).await;
-            if self.connection.status().blocked() {
+            if self.connection.status().blocked() && !self.stop.is_cancelled() {
                 since = Instant::now();
             } else if since.elapsed().min(self.heard.still_for()) >= self.longest {
                 self.heard.hang_up();
@@ -144,6 +147,7 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
         credentials,
         heard,
         longest: ctx.timeout,
+        stop: ctx.stop.clone(),
     })
 }
 

@@ -7,13 +7,13 @@ use super::letter::Letter;
 /// The position of the message the reply text is about, among the unanswered of a channel in the order they were published.
 pub fn position<'a>(reply: &str, user: &str, mut unanswered: impl Iterator<Item = &'a Letter>) -> Option<usize> {
     if let Some(size) = number_behind(reply, "message size ") {
-        return unanswered.position(|l| l.body.len() as u64 == size);
+        return unanswered.position(|l| l.message.payload.len() as u64 == size);
     }
     if reply.contains("invalid expiration") {
-        return unanswered.position(|l| l.properties.expiration().as_ref().is_some_and(|e| !is_expiration(e.as_str())));
+        return unanswered.position(|l| l.message.properties.text("expiration").is_some_and(|e| !is_expiration(e)));
     }
     if reply.contains("user_id property") {
-        return unanswered.position(|l| l.properties.user_id().as_ref().is_some_and(|u| u.as_str() != user));
+        return unanswered.position(|l| l.message.properties.text("user_id").is_some_and(|u| u != user));
     }
     if let Some(exchange) = quoted(reply, "exchange '") {
         // What the server calls the exchange without a name.
@@ -46,15 +46,15 @@ fn quoted<'a>(text: &'a str, words: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lapin::BasicProperties;
+    use crate::message::Value;
 
     fn letter(exchange: &str, key: &str, body: usize) -> Letter {
         let mut l = Letter::for_test(exchange, key, vec![0; body].into());
         if key == "late" {
-            l.properties = BasicProperties::default().with_expiration("soon".into());
+            l.message.properties.push("expiration", Value::ShortText("soon".into()));
         }
         if key == "forged" {
-            l.properties = BasicProperties::default().with_user_id("other".into());
+            l.message.properties.push("user_id", Value::ShortText("other".into()));
         }
         l
     }

@@ -87,12 +87,13 @@ fn headers(m: &mut DeadLetter, left: &mut Vec<String>) {
         let start: String = gone.chars().take(20).collect();
         left.push(format!("the header {start}…, whose name is over 255 bytes"));
     }
-    let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
-    for (name, _) in m.headers.iter() {
-        if !seen.insert(name) {
-            repeated.insert(name.to_owned());
-        }
-    }
+    let repeated: BTreeSet<String> = m
+        .headers
+        .iter()
+        .enumerate()
+        .filter(|(at, (name, _))| m.headers.iter().take(*at).any(|(before, _)| before == *name))
+        .map(|(_, (name, _))| name.to_owned())
+        .collect();
     for name in repeated {
         if let Some(last) = m.headers.last(&name).cloned() {
             m.headers.set(&name, last);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(test)]
 use bytes::Bytes;
-use lapin::BasicProperties;
 use lapin::types::ShortString;
 
 use super::codec::{self, Received};
 use crate::broker::{Error, Kind, Outgoing, Result};
-use crate::message::{Mark, Payload, Target, Value, fingerprint};
+use crate::message::{DeadLetter, Mark, Payload, Target, Value, fingerprint};
 
 /// Where messages go that carry no target of their own.
 #[derive(Clone, Debug)]
@@ -45,10 +45,8 @@ pub struct Letter {
     pub exchange: ShortString,
     /// With this key.
     pub routing_key: ShortString,
-    /// Properties and headers.
-    pub properties: BasicProperties,
-    /// The body.
-    pub body: Bytes,
+    /// What is published. Its properties are encoded once it is sent, and again only where something goes wrong.
+    pub message: DeadLetter,
 }
 
 impl Letter {
@@ -56,7 +54,7 @@ impl Letter {
     ///
     /// # Errors
     /// `Usage` for a target without a name, or names longer than AMQP has room for.
-    pub fn new(job: u64, at: usize, o: &Outgoing, place: &Place) -> Result<Letter> {
+    pub fn new(job: u64, at: usize, o: Outgoing, place: &Place) -> Result<Letter> {
         let own;
         let place = match &o.target {
             Some(target) => {
@@ -69,17 +67,7 @@ impl Letter {
         let name = |s: &str| {
             ShortString::try_new(s).map_err(|_| Error::new(Kind::Usage, "a name of the target is over 255 bytes"))
         };
-        Ok(Letter {
-            job,
-            at,
-            exchange: name(&place.exchange)?,
-            routing_key: name(key)?,
-            properties: codec::to_publish(&o.message),
-            body: match &o.message.payload {
-                Payload::Absent => Bytes::new(),
-                Payload::Bytes(b) => b.clone(),
-            },
-        })
+        Ok(Letter { job, at, exchange: name(&place.exchange)?, routing_key: name(key)?, message: o.message })
     }
 
     /// Recognises it when it is returned.
@@ -88,8 +76,8 @@ impl Letter {
             exchange: self.exchange.clone(),
             routing_key: self.routing_key.clone(),
             redelivered: false,
-            properties: self.properties.clone(),
-            data: self.body.to_vec(),
+            properties: codec::to_publish(&self.message),
+            data: self.message.payload.as_bytes().to_vec(),
         })
     }
 
@@ -103,8 +91,8 @@ impl Letter {
 
     #[cfg(test)]
     pub fn for_test(exchange: &str, key: &str, body: Bytes) -> Letter {
-        let properties = BasicProperties::default();
-        Letter { job: 0, at: 0, exchange: exchange.into(), routing_key: key.into(), properties, body }
+        let message = DeadLetter::new("".into(), Payload::Bytes(body));
+        Letter { job: 0, at: 0, exchange: exchange.into(), routing_key: key.into(), message }
     }
 }
 
@@ -121,7 +109,7 @@ pub fn print(r: &Received) -> u128 {
     let mut m = codec::from_delivery(&queue, received);
     if let Some(mark) = Mark::of(&m.headers) {
         // A server may be set up to add headers of its own to what it takes.
-        m = crate::message::DeadLetter::new(queue, Payload::Absent);
+        m = DeadLetter::new(queue, Payload::Absent);
         m.headers.push("mark", Value::text(mark.id));
     }
     fingerprint(&m, |_| false)

@@ -18,7 +18,7 @@ use lapin::{Channel, Confirmation, ErrorKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::codec::Received;
+use super::codec::{self, Received};
 use super::connect::Link;
 use super::fit::Limits;
 use super::held::answer;
@@ -470,7 +470,8 @@ async fn send(channel: Channel, letters: Arc<Vec<Letter>>, queued: oneshot::Send
     let mut publishes = Vec::with_capacity(letters.len());
     for l in letters.iter() {
         let exchange = l.exchange.clone();
-        let publish = channel.basic_publish(exchange, l.routing_key.clone(), options, &l.body, l.properties.clone());
+        let (key, body) = (l.routing_key.clone(), l.message.payload.as_bytes());
+        let publish = channel.basic_publish(exchange, key, options, body, codec::to_publish(&l.message));
         // The first poll queues the frames. These futures are kilobytes each: moving them once more than needed is felt.
         let mut publish = Box::pin(publish);
         publishes.push(match futures::poll!(publish.as_mut()) {

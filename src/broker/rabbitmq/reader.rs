@@ -33,6 +33,8 @@ const PATIENCE: u32 = 20;
 const STUCK: Duration = Duration::from_millis(50);
 /// Most messages held at once.
 const MOST: u64 = 4_000_000;
+/// Messages held before their size is known.
+const FIRST: u64 = 32;
 /// What the client library may buffer, in bytes.
 const BUFFER: u64 = 32 << 20;
 
@@ -250,9 +252,9 @@ impl Reader {
             (Some(n), _) => u64::from(n),
             // Each of these may lose a look: begin with no more than one screen.
             (None, None) if self.facts.policy.counts() => 20,
-            (None, None) => 500,
+            (None, None) => FIRST,
             (None, Some(average)) => {
-                (BUFFER / average.max(1)).clamp(100, if self.request.takes { 10_000 } else { 20_000 })
+                (BUFFER / average.max(1)).clamp(8, if self.request.takes { 10_000 } else { 20_000 })
             }
         };
         let wanted = at_least.unwrap_or(0).max(self.remaining());

@@ -142,7 +142,7 @@ impl Sink for RabbitSink {
 
     async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms {
         let count = batch.len();
-        let letters = batch.iter().map(|o| Letter::new(0, 0, o, &self.place)).collect();
+        let letters = batch.into_iter().map(|o| Letter::new(0, 0, o, &self.place)).collect();
         let (reply, answer) = oneshot::channel();
         if self.jobs.send(Job { letters, reply }).await.is_err() {
             let gone = || Error::new(Kind::Unreachable, "publishing has ended before this message was sent");

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::codec::{self, DEDUPLICATION, GROUP, OF_THE_DELIVERY, TRACE};
 use super::queue::Queue;
 use crate::broker::{Error, Kind, Outgoing, Result};
-use crate::message::{DeadLetter, MARK_HEADER, Payload, Value};
+use crate::message::{DeadLetter, MARK_HEADER, Name, Payload, Value};
 
 /// Attributes of a message.
 pub const MOST_ATTRIBUTES: usize = 10;
@@ -88,7 +88,7 @@ fn is_allowed(c: char) -> bool {
 /// # Errors
 /// `Rejected` for more than ten.
 pub fn attributes(m: &mut DeadLetter, left: &mut Vec<String>) -> Result<()> {
-    let mut kept: Vec<(String, Value)> = Vec::new();
+    let mut kept: Vec<(Name, Value)> = Vec::new();
     for (name, value) in std::mem::take(&mut m.headers) {
         if !is_name(&name) {
             left.push(format!("header {name}, whose name SQS does not take"));

@@ -2,7 +2,7 @@ use super::*;
 use crate::death::strip;
 
 #[track_caller]
-fn stripped(mut m: DeadLetter, user: &[&str]) {
+fn stripped(mut m: DeadLetter, user: &[&'static str]) {
     for name in user {
         m.headers.push(*name, "the user's");
     }
