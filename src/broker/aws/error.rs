@@ -129,17 +129,16 @@ pub fn of_code(code: &str, message: &str, status: u16, asked: Asked<'_>) -> Erro
         )),
         "PurgeQueueInProgress" => Error::new(Kind::Held, format!("{what} was purged less than 60 seconds ago: {said}"))
             .hint("try again in a minute"),
-        "InvalidMessageContents" | "InvalidParameterValue" | "InvalidParameterValueException" | "InvalidParameter" => {
-            Error::new(Kind::Rejected, format!("{what} does not take it: {said}"))
-        }
+        "InvalidMessageContents"
+        | "InvalidParameterValue"
+        | "InvalidParameterValueException"
+        | "InvalidParameter"
+        | "MissingParameter" => Error::new(Kind::Rejected, format!("{what} does not take it: {}", join(code, message))),
         "BatchRequestTooLong" | "MessageTooLong" => {
             Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}"))
         }
         code if is_throttling(code) => {
             Error::new(Kind::Other, format!("{what} is called too often: {said}")).hint("lower --rate or --concurrency")
-        }
-        code @ ("InvalidMessageContents" | "InvalidParameter" | "InvalidParameterValue" | "MissingParameter") => {
-            Error::new(Kind::Rejected, format!("{what}: {}", join(code, message)))
         }
         _ if status == 413 => Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}")),
         code => Error::new(Kind::Other, format!("{what}: {}", join(code, message))),
