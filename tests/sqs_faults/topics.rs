@@ -132,11 +132,19 @@ fn a_topic_that_is_not_there_gets_close_names() {
 
 #[test]
 fn a_fifo_topic_gets_groups_in_order_and_fresh_deduplication_ids() {
+    // Of a standard queue the order is not known to anyone.
     let (b, to) = bench("orders.fifo", 0);
-    for n in 0..40 {
-        b.fake.put(DEAD, Message::new(&format!("{n}")).group(&format!("g{}", n % 3)));
-    }
-    let (ran, report) = replay(&b, &to, &[]);
+    b.fake.queue("dead.fifo");
+    let put = |n: usize, id: &str| {
+        b.fake.put("dead.fifo", Message::new(&format!("{n}")).group(&format!("g{}", n % 3)).dedup(id));
+    };
+    (0..40).for_each(|n| put(n, &format!("d{n}")));
+    let replay = || {
+        let ran = b.run(&["replay", "sqs://dead.fifo", "--to", &to, "--yes", "-o", "json"]);
+        let report = ran.json();
+        (ran, report)
+    };
+    let (ran, report) = replay();
     assert_eq!((ran.code, count(&report, "replayed")), (0, 40), "{}", ran.stderr);
     let all = published(&b, "orders.fifo");
     assert_eq!(all.len(), 40);
@@ -146,8 +154,8 @@ fn a_fifo_topic_gets_groups_in_order_and_fresh_deduplication_ids() {
         assert!(numbers.is_sorted(), "{numbers:?}");
     }
     // The same again is sent again: it is another run.
-    b.fake.put(DEAD, Message::new("0").group("g0"));
-    let (ran, _) = replay(&b, &to, &[]);
+    put(0, "again");
+    let (ran, _) = replay();
     assert_eq!((ran.code, published(&b, "orders.fifo").len()), (0, 41), "{}", ran.stderr);
 }
 
