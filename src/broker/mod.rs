@@ -11,6 +11,7 @@ pub mod file;
 pub mod rabbitmq;
 pub mod registry;
 mod remote;
+pub mod sns;
 pub mod sqs;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,7 @@ use super::report::{Counted, Planned};
 use super::route::Route;
 use crate::broker::Address;
 use crate::death::Death;
+use crate::message::unwrap::Envelope;
 use crate::message::{ClaimCheck, DeadLetter, Mark, Target, unwrap};
 
 /// A message that would have nowhere to go.
@@ -29,7 +30,7 @@ const EXAMPLES: usize = 3;
 /// Counts what would happen.
 #[derive(Debug, Default)]
 pub struct PlanFacts {
-    rules: Option<(Route, u32)>,
+    rules: Option<Rules>,
     read: u64,
     selected: u64,
     causes: Tallied,
@@ -41,6 +42,13 @@ pub struct PlanFacts {
     over_max_replays: u64,
     unroutable: u64,
     unroutable_examples: Vec<Unroutable>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    route: Route,
+    max_replays: u32,
+    unwrap: Option<&'static Envelope>,
 }
 
 #[derive(Debug, Default)]
@@ -75,9 +83,11 @@ impl PlanFacts {
     pub fn new(treatment: &Treatment, source: &Address) -> Self {
         let rules = match treatment {
             Treatment::Verbatim => None,
-            Treatment::Replay { to_one_place, max_replays, fallback, .. } => {
-                Some((Route::new(*to_one_place, fallback.clone(), source), *max_replays))
-            }
+            Treatment::Replay { to_one_place, max_replays, fallback, unwrap, .. } => Some(Rules {
+                route: Route::new(*to_one_place, fallback.clone(), source),
+                max_replays: *max_replays,
+                unwrap: *unwrap,
+            }),
         };
         PlanFacts { rules, ..PlanFacts::default() }
     }
@@ -93,9 +103,14 @@ impl PlanFacts {
         self.absent_path += u64::from(absent_path);
         self.claim_checks += u64::from(ClaimCheck::of(m).is_some());
         self.causes.add(death.map_or("", |d| d.cause.as_str()), || death.map(in_words).unwrap_or_default());
-        let Some((route, max_replays)) = &self.rules else { return };
-        self.enveloped += u64::from(unwrap::inner(m).is_some());
-        if Mark::replays(&m.headers) >= *max_replays {
+        let Some(Rules { route, max_replays, unwrap }) = &self.rules else { return };
+        let inner = unwrap::inner(m);
+        self.enveloped += u64::from(inner.is_some());
+        let mark = match inner.filter(|i| unwrap.is_some_and(|e| e.name == i.envelope)) {
+            Some(inner) => inner.mark(m),
+            None => Mark::of(&m.headers),
+        };
+        if mark.map_or(0, |m| m.count) >= *max_replays {
             self.over_max_replays += 1;
             return;
         }

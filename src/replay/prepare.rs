@@ -161,7 +161,8 @@ impl Preparer {
         let How::Replay { route, keep_death_headers, max_replays, unwrap, run } = &self.how else {
             return Ok(Ok((Outgoing { sequence, message, target: None, verbatim: true }, None)));
         };
-        let before = Mark::of(&message.headers);
+        let inner = unwrap.and_then(|e| e.inner(&message));
+        let before = inner.as_ref().map_or_else(|| Mark::of(&message.headers), |i| i.mark(&message));
         let replays = before.as_ref().map_or(0, |m| m.count);
         if before.is_some_and(|m| m.run() == run.as_str()) {
             return Ok(Err(Skip::CameBack));
@@ -176,7 +177,10 @@ impl Preparer {
         if !keep_death_headers {
             death::strip(&mut message);
         }
-        let envelope = unwrap.filter(|e| e.unwrap(&mut message)).map(|e| e.name);
+        let envelope = inner.as_ref().map(|i| i.envelope);
+        if let Some(inner) = inner {
+            inner.replace(&mut message);
+        }
         let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
         message.headers.set(MARK_HEADER, mark.to_value());
         Ok(Ok((Outgoing { sequence, message, target, verbatim: false }, envelope)))

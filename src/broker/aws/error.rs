@@ -129,9 +129,11 @@ pub fn of_code(code: &str, message: &str, status: u16, asked: Asked<'_>) -> Erro
         )),
         "PurgeQueueInProgress" => Error::new(Kind::Held, format!("{what} was purged less than 60 seconds ago: {said}"))
             .hint("try again in a minute"),
-        "InvalidMessageContents" | "InvalidParameterValue" | "InvalidParameterValueException" | "InvalidParameter" => {
-            Error::new(Kind::Rejected, format!("{what} does not take it: {}", join(code, message)))
-        }
+        "InvalidMessageContents"
+        | "InvalidParameterValue"
+        | "InvalidParameterValueException"
+        | "InvalidParameter"
+        | "MissingParameter" => Error::new(Kind::Rejected, format!("{what} does not take it: {}", join(code, message))),
         "BatchRequestTooLong" | "MessageTooLong" => {
             Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}"))
         }

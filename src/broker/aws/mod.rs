@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod error;
+pub mod lines;
 pub mod partition;
 mod principal;
 

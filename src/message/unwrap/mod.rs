@@ -5,7 +5,7 @@ mod sns;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{DeadLetter, Fields, Payload};
+use super::{DeadLetter, Fields, Mark, Payload};
 
 /// What was in an envelope.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,15 +52,26 @@ pub fn inner(m: &DeadLetter) -> Option<Inner> {
 }
 
 impl Envelope {
-    /// Puts the inner message in the place of the outer one: its body, and its attributes over those of the outer. False
-    /// where it is no such envelope; the message is then as it was.
-    pub fn unwrap(&self, m: &mut DeadLetter) -> bool {
-        let Payload::Bytes(payload) = &m.payload else { return false };
-        let Some(inner) = (self.open)(payload) else { return false };
-        for (name, value) in inner.headers {
-            m.headers.set(&name, value);
+    /// What is inside a message, where it is this envelope.
+    pub fn inner(&self, m: &DeadLetter) -> Option<Inner> {
+        match &m.payload {
+            Payload::Bytes(b) => (self.open)(b),
+            Payload::Absent => None,
         }
-        m.payload = Payload::Bytes(inner.payload);
-        true
+    }
+}
+
+impl Inner {
+    /// Takes the place of the outer message: its body, and its attributes over those of the outer.
+    pub fn replace(self, outer: &mut DeadLetter) {
+        for (name, value) in self.headers {
+            outer.headers.set(&name, value);
+        }
+        outer.payload = Payload::Bytes(self.payload);
+    }
+
+    /// The mark of the last replay, whether that was of the outer message or of this one before it was put in.
+    pub fn mark(&self, outer: &DeadLetter) -> Option<Mark> {
+        [Mark::of(&outer.headers), Mark::of(&self.headers)].into_iter().flatten().max_by_key(|m| m.count)
     }
 }

@@ -6,7 +6,7 @@ pub mod fault;
 mod http;
 mod moves;
 pub mod queue;
-mod sns;
+pub mod sns;
 mod sqs;
 mod sqs_batch;
 

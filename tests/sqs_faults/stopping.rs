@@ -1,0 +1,69 @@
+//! Ctrl-C: what is in flight is finished, the rest is given back.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, DEAD, SOURCE, count};
+use crate::fake_aws::Fault;
+
+fn start(b: &Bench, args: &[&str]) -> Child {
+    b.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is() {
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_replay_gives_back_what_it_has_not_sent() {
+    let b = Bench::new(40);
+    let dead = format!("sqs://{DEAD}");
+    let child = start(&b, &["replay", &dead, "--yes", "--rate", "4/s", "-o", "json"]);
+    until("the first send", || !b.fake.messages(SOURCE).is_empty());
+    interrupt(&child);
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(130), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let moved = b.fake.messages(SOURCE).len();
+    assert_eq!(count(&report, "replayed"), moved, "{report:#}");
+    assert_eq!((b.fake.messages(DEAD).len(), b.fake.visible(DEAD)), (40 - moved, 40 - moved), "{said}");
+}
+
+#[test]
+fn a_look_gives_everything_back() {
+    let b = Bench::new(30);
+    b.fake.next("ReceiveMessage", [Fault::None, Fault::Hangs, Fault::Hangs, Fault::Hangs, Fault::Hangs]);
+    let dead = format!("sqs://{DEAD}");
+    let child = start(&b, &["filter", &dead, "true", "-o", "jsonl", "--timeout", "3s"]);
+    until("the first receive", || b.fake.visible(DEAD) < 30);
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child);
+    let began = Instant::now();
+    let out = child.wait_with_output().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    assert_eq!(out.status.code(), Some(130), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(b.fake.visible(DEAD), 30, "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn a_move_task_is_cancelled() {
+    let b = Bench::new(4000);
+    b.fake.world().stride = 1;
+    let dead = format!("sqs://{DEAD}");
+    let child = start(&b, &["replay", &dead, "--yes", "--server-side", "-o", "json"]);
+    until("the task", || !b.fake.messages(SOURCE).is_empty());
+    interrupt(&child);
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(130), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(b.fake.calls("CancelMessageMoveTask").len(), 1);
+    assert_eq!(b.fake.messages(DEAD).len() + b.fake.messages(SOURCE).len(), 4000);
+}
