@@ -194,6 +194,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write plan, progress, notices and errors on standard error')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Longest wait for any one answer of a broker (10s, 2m)')
             [CompletionResult]::new('--keep-death-headers', '--keep-death-headers', [CompletionResultType]::ParameterName, 'Keep the headers in which frameworks noted the death')
+            [CompletionResult]::new('--server-side', '--server-side', [CompletionResultType]::ParameterName, 'Let the broker move everything as it is, where it can (the move task of SQS)')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Exit 3 when an expression failed on any message')
             [CompletionResult]::new('--skip-bad-lines', '--skip-bad-lines', [CompletionResultType]::ParameterName, 'Count archive lines that cannot be read, and go on')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the plan and stop: nothing is changed')
@@ -239,6 +240,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write plan, progress, notices and errors on standard error')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Longest wait for any one answer of a broker (10s, 2m)')
             [CompletionResult]::new('--keep-death-headers', '--keep-death-headers', [CompletionResultType]::ParameterName, 'Keep the headers in which frameworks noted the death')
+            [CompletionResult]::new('--server-side', '--server-side', [CompletionResultType]::ParameterName, 'Let the broker move everything as it is, where it can (the move task of SQS)')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Exit 3 when an expression failed on any message')
             [CompletionResult]::new('--skip-bad-lines', '--skip-bad-lines', [CompletionResultType]::ParameterName, 'Count archive lines that cannot be read, and go on')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the plan and stop: nothing is changed')
@@ -378,6 +380,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
             break
         }
         'dlq;depth' {
+            [CompletionResult]::new('--accept', '--accept', [CompletionResultType]::ParameterName, 'Accept a danger by the name that a refusal printed (repeatable)')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'An option of the queue''s connection, as ?NAME=VALUE on its address would be')
             [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Read such options from a file, one NAME=VALUE a line')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print messages and reports')
@@ -385,6 +388,7 @@ Register-ArgumentCompleter -Native -CommandName 'dlq' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write plan, progress, notices and errors on standard error')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Longest wait for any one answer of a broker (10s, 2m)')
+            [CompletionResult]::new('--age', '--age', [CompletionResultType]::ParameterName, 'How old the oldest message is too, where that takes a look (on SQS it costs a receive)')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print nothing but data and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print nothing but data and errors')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')

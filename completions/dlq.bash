@@ -246,12 +246,16 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__depth)
-            opts="-X -F -o -q -v -h --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-X -F -o -q -v -h --age --accept --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --accept)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -786,7 +790,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__replay)
-            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --unwrap --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --unwrap --server-side --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

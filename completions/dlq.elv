@@ -187,6 +187,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
             cand --log-format 'How to write plan, progress, notices and errors on standard error'
             cand --timeout 'Longest wait for any one answer of a broker (10s, 2m)'
             cand --keep-death-headers 'Keep the headers in which frameworks noted the death'
+            cand --server-side 'Let the broker move everything as it is, where it can (the move task of SQS)'
             cand --strict 'Exit 3 when an expression failed on any message'
             cand --skip-bad-lines 'Count archive lines that cannot be read, and go on'
             cand --dry-run 'Show the plan and stop: nothing is changed'
@@ -231,6 +232,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
             cand --log-format 'How to write plan, progress, notices and errors on standard error'
             cand --timeout 'Longest wait for any one answer of a broker (10s, 2m)'
             cand --keep-death-headers 'Keep the headers in which frameworks noted the death'
+            cand --server-side 'Let the broker move everything as it is, where it can (the move task of SQS)'
             cand --strict 'Exit 3 when an expression failed on any message'
             cand --skip-bad-lines 'Count archive lines that cannot be read, and go on'
             cand --dry-run 'Show the plan and stop: nothing is changed'
@@ -366,6 +368,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dlq;depth'= {
+            cand --accept 'Accept a danger by the name that a refusal printed (repeatable)'
             cand -X 'An option of the queue''s connection, as ?NAME=VALUE on its address would be'
             cand -F 'Read such options from a file, one NAME=VALUE a line'
             cand -o 'How to print messages and reports'
@@ -373,6 +376,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
             cand --color 'When to colour'
             cand --log-format 'How to write plan, progress, notices and errors on standard error'
             cand --timeout 'Longest wait for any one answer of a broker (10s, 2m)'
+            cand --age 'How old the oldest message is too, where that takes a look (on SQS it costs a receive)'
             cand -q 'Print nothing but data and errors'
             cand --quiet 'Print nothing but data and errors'
             cand -v 'Say more'

@@ -197,6 +197,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -l log-format -d 'How to
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l dry-run -d 'Show the plan and stop: nothing is changed'
@@ -242,6 +243,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l log-format -d 'How t
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l dry-run -d 'Show the plan and stop: nothing is changed'
@@ -374,6 +376,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -s y -l yes -d 'Answer th
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
@@ -388,6 +391,7 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l age -d 'How old the oldest message is too, where that takes a look (on SQS it costs a receive)'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -129,6 +129,12 @@ pub fn of_code(code: &str, message: &str, status: u16, asked: Asked<'_>) -> Erro
         )),
         "PurgeQueueInProgress" => Error::new(Kind::Held, format!("{what} was purged less than 60 seconds ago: {said}"))
             .hint("try again in a minute"),
+        "InvalidMessageContents" | "InvalidParameterValue" | "InvalidParameterValueException" | "InvalidParameter" => {
+            Error::new(Kind::Rejected, format!("{what} does not take it: {said}"))
+        }
+        "BatchRequestTooLong" | "MessageTooLong" => {
+            Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}"))
+        }
         code if is_throttling(code) => {
             Error::new(Kind::Other, format!("{what} is called too often: {said}")).hint("lower --rate or --concurrency")
         }
