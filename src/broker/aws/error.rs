@@ -138,9 +138,6 @@ pub fn of_code(code: &str, message: &str, status: u16, asked: Asked<'_>) -> Erro
         code if is_throttling(code) => {
             Error::new(Kind::Other, format!("{what} is called too often: {said}")).hint("lower --rate or --concurrency")
         }
-        code @ ("InvalidMessageContents" | "InvalidParameter" | "InvalidParameterValue" | "MissingParameter") => {
-            Error::new(Kind::Rejected, format!("{what}: {}", join(code, message)))
-        }
         _ if status == 413 => Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}")),
         code => Error::new(Kind::Other, format!("{what}: {}", join(code, message))),
     };
