@@ -43,6 +43,7 @@ complete -c dlq -n "__fish_dlq_needs_command" -s V -l version -d 'Print version'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "inspect" -d 'Show messages without taking them'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "filter" -d 'Stream all messages for which a jq expression is true, like grep'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "sample" -d 'Take a uniform random sample in one pass'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "stats" -d 'Group messages by why they died, or by any expression'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "replay" -d 'Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "redrive" -d 'Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "copy" -d 'Copy messages as they are: export, import, duplicate'
@@ -159,6 +160,39 @@ complete -c dlq -n "__fish_dlq_using_subcommand sample" -s 0 -l null -d 'With -o
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l by -d 'Group by what this jq expression gives instead of by cause' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s f -l filter -d 'Only messages for which this jq expression is true' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l filter-file -d 'The same, read from a file' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l arg -d 'Set $NAME to a string in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l argjson -d 'Set $NAME to a JSON value in every expression' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l filter-timeout -d 'Longest an expression may take for one message' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l since -d 'Only messages that died (or, where that is not known, were created) at or after this time: 2h, 14:30, RFC 3339' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l until -d 'Only messages from before this time' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l id -d 'Only the message with this id (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l ids-from -d 'Only messages whose ids are in this file, one a line; - is standard input' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l cause -d 'Only messages whose death.cause, or death.reason, begins with this' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s n -l limit -d 'At most so many messages selected' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l scan-limit -d 'At most so many messages read' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l strict -d 'Exit 3 when an expression failed on any message'
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l unwrap -d 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is' -r -f -a "sns\t''"

@@ -49,6 +49,8 @@ pub enum Verb {
     Filter(commands::filter::Args),
     /// Take a uniform random sample in one pass
     Sample(commands::sample::Args),
+    /// Group messages by why they died, or by any expression
+    Stats(commands::stats::Args),
     /// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed
     #[command(visible_alias = "redrive")]
     Replay(commands::replay::Args),

@@ -74,6 +74,13 @@ pub struct Unprinted {
 }
 
 impl Unprinted {
+    /// Adds what failed behind this.
+    pub fn merge(&mut self, behind: Unprinted) {
+        self.count += behind.count;
+        let room = SHOWN - self.examples.len();
+        self.examples.extend(behind.examples.into_iter().take(room));
+    }
+
     pub fn add(&mut self, m: &DeadLetter, error: String) {
         self.count += 1;
         if self.examples.len() < SHOWN {
@@ -244,9 +251,7 @@ pub async fn print_selected(
         let within = usize::try_from(page.selected).unwrap_or(usize::MAX);
         written = match page.made.0 {
             Made::Bytes(bytes, ends, failed) => {
-                unprinted.count += failed.count;
-                let room = SHOWN - unprinted.examples.len();
-                unprinted.examples.extend(failed.examples.into_iter().take(room));
+                unprinted.merge(failed);
                 let end = if within == 0 { 0 } else { ends.get(within - 1).copied().unwrap_or(bytes.len()) };
                 data.write(&bytes[..end])
             }

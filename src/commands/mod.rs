@@ -14,6 +14,7 @@ pub mod replay;
 pub mod sample;
 mod selecting;
 mod session;
+pub mod stats;
 mod usage;
 
 use clap::Parser;
@@ -69,6 +70,7 @@ async fn verb(verb: &Verb, session: &Session) -> Result<Exit> {
         Verb::Inspect(args) => inspect::run(args, session).await,
         Verb::Filter(args) => filter::run(args, session).await,
         Verb::Sample(args) => sample::run(args, session).await,
+        Verb::Stats(args) => stats::run(args, session).await,
         Verb::Replay(args) => replay::run(args, session).await,
         Verb::Copy(args) => copy::run(args, session).await,
         Verb::Move(args) => relocate::run(args, session).await,

@@ -132,9 +132,16 @@ fn fromjson<'a>(v: &Val) -> ValXs<'a, Val> {
     if nesting(s).is_none_or(|depth| depth > MAX_DEPTH) {
         return fail("cannot parse as JSON: it nests too deep or holds a comment");
     }
-    let parsed: Vec<_> = jaq_json::read::parse_many(s)
-        .map(|r| r.map_err(|e| Exn::from(Error::str(format_args!("cannot parse {v} as JSON: {e}")))))
-        .collect();
+    let mut parsed = Vec::new();
+    for value in jaq_json::read::parse_many(s) {
+        let value = value.map_err(|e| Exn::from(Error::str(format_args!("cannot parse {v} as JSON: {e}"))));
+        // The parser stays where it failed, and would fail there for ever.
+        let failed = value.is_err();
+        parsed.push(value);
+        if failed {
+            break;
+        }
+    }
     Box::new(parsed.into_iter())
 }
 

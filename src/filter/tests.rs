@@ -175,6 +175,10 @@ fn a_runaway_expression_ends_with_an_error() {
         "first(range(1e18) | select(. < 0))",
         "[., 1] | until(false; [.[0], 1])",
         "\"[\" * 100000 | fromjson",
+        // After an error the parser does not move on.
+        "\"x\" | fromjson",
+        "\"1554004ea7b3\" | tonumber",
+        "\"1 2 x\" | [fromjson] | length",
     ] {
         let p = Program::compile(program, &[], Duration::from_millis(300)).unwrap();
         let start = Instant::now();

@@ -6,6 +6,7 @@ pub mod detail;
 pub mod human;
 pub mod json;
 pub mod raw;
+pub mod stats;
 mod summary;
 pub mod table;
 mod writer;

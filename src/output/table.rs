@@ -42,7 +42,7 @@ pub fn row(m: &DeadLetter, now: Timestamp) -> Vec<String> {
 }
 
 /// The exception's own name where there is one, for it says more than "exception".
-fn reason(d: &Death) -> Option<String> {
+pub(super) fn reason(d: &Death) -> Option<String> {
     let class = d.class.as_deref().map(|c| c.rsplit(['.', ':', '$']).next().unwrap_or(c).to_owned());
     class.filter(|c| !c.is_empty()).or_else(|| d.reason.clone())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::look::Looked;
 use super::plan::Unroutable;
 use super::run::RunId;
 use super::tally::{Capped, Failure, Skip, Stopped, Tally};
@@ -65,6 +66,20 @@ impl Coverage {
     pub fn of(t: &Tally) -> Self {
         let closed = &t.closed;
         let ended_early = t.limited || t.stopped.is_some() || !t.unclosed.is_empty();
+        Coverage {
+            complete: closed.cut.is_none() && closed.bad_lines == 0 && closed.unseen.unwrap_or(0) == 0 && !ended_early,
+            cut: closed.cut.clone(),
+            unseen: closed.unseen,
+            bad_lines: closed.bad_lines,
+        }
+    }
+}
+
+impl Coverage {
+    /// What a look saw.
+    pub fn of_look(l: &Looked) -> Self {
+        let closed = &l.closed;
+        let ended_early = l.limited || l.stopped || l.error.is_some() || l.unclosed.is_some();
         Coverage {
             complete: closed.cut.is_none() && closed.bad_lines == 0 && closed.unseen.unwrap_or(0) == 0 && !ended_early,
             cut: closed.cut.clone(),

@@ -4,6 +4,7 @@ mod ids;
 pub mod judging;
 mod pool;
 pub mod sample;
+pub mod stats;
 pub mod times;
 
 use std::sync::Arc;

@@ -162,3 +162,34 @@ fn what_could_not_be_printed_is_not_a_success() {
     assert!(ran.lines() > 0);
     assert!(ran.stderr.contains("which were selected and not shown"), "{}", ran.stderr);
 }
+
+#[test]
+fn stats_groups_by_cause_or_by_anything() {
+    let s = Sandbox::new();
+    let report = s.run(&["stats", Q, "-o", "json"]).json();
+    assert_eq!(
+        (&report["read"], &report["selected"], &report["coverage"]["complete"]),
+        (&360.into(), &360.into(), &true.into())
+    );
+    let groups = report["groups"].as_array().expect("groups");
+    let sum: u64 = groups.iter().map(|g| g["count"].as_u64().expect("a count")).sum();
+    assert_eq!((sum, &report["groups_omitted"]), (360, &0.into()));
+    let counts: Vec<u64> = groups.iter().map(|g| g["count"].as_u64().expect("a count")).collect();
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
+    // Each group is what a selection by its cause selects, and its example is one of them.
+    for g in groups {
+        let cause = g["cause"].as_str().expect("every message of the example has a cause");
+        let ids = s.run(&["filter", Q, "true", "--cause", cause, "--print", ".id", "-o", "raw"]);
+        assert_eq!(ids.lines() as u64, g["count"].as_u64().expect("a count"), "{g}");
+        assert!(ids.stdout().lines().any(|id| id == g["example"]), "{g}");
+    }
+    let by = s.run(&["stats", Q, "--by", ".death.family", "-o", "jsonl", "-q"]);
+    let values: Vec<serde_json::Value> =
+        by.stdout().lines().map(|l| serde_json::from_str(l).expect("a JSON line")).collect();
+    assert!(values.iter().any(|v| v["value"] == "rabbitmq" && v["share"].as_f64().expect("a share") > 0.0));
+    let three = s.run(&["stats", Q, "-n", "3", "--by", "1", "-o", "json"]).json();
+    assert_eq!((&three["groups"][0]["count"], &three["coverage"]["complete"]), (&3.into(), &false.into()));
+    let failing = s.run(&["stats", Q, "--by", ".id | tonumber", "-o", "json"]);
+    assert_eq!((failing.code, &failing.json()["not_grouped"]), (3, &360.into()), "{}", failing.stderr);
+    pin!(s, "stats", "stats", Q, "--by", ".death.family").stdout();
+}

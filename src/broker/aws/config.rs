@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -60,7 +61,9 @@ pub async fn connect(address: &Address, place: Place, ctx: &Context) -> Result<A
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client(endpoint.as_deref().filter(|_| !signs)))
         .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
-        .timeout_config(timeouts(ctx.timeout, Duration::ZERO));
+        .timeout_config(timeouts(ctx.timeout, Duration::ZERO))
+        // Messages are small, and the time limit of each call covers a stall.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(profile) = address.option("profile") {
         loader = loader.profile_name(profile);
     }

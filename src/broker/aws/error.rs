@@ -45,7 +45,7 @@ where
         SdkError::DispatchFailure(f) if f.is_timeout() && !never_sent(&e) => {
             Error::new(Kind::Timeout, format!("no answer about {what} in time")).hint("--timeout DURATION waits longer")
         }
-        SdkError::DispatchFailure(_) if find::<rustls::Error>(&e).is_some() => {
+        SdkError::DispatchFailure(_) if is_untrusted(&e) => {
             Error::new(Kind::Tls, format!("the endpoint for {what} is not trusted: {why}"))
         }
         SdkError::DispatchFailure(_) => unreachable(what, &why),
@@ -129,9 +129,11 @@ pub fn of_code(code: &str, message: &str, status: u16, asked: Asked<'_>) -> Erro
         )),
         "PurgeQueueInProgress" => Error::new(Kind::Held, format!("{what} was purged less than 60 seconds ago: {said}"))
             .hint("try again in a minute"),
-        "InvalidMessageContents" | "InvalidParameterValue" | "InvalidParameterValueException" | "InvalidParameter" => {
-            Error::new(Kind::Rejected, format!("{what} does not take it: {said}"))
-        }
+        "InvalidMessageContents"
+        | "InvalidParameterValue"
+        | "InvalidParameterValueException"
+        | "InvalidParameter"
+        | "MissingParameter" => Error::new(Kind::Rejected, format!("{what} does not take it: {}", join(code, message))),
         "BatchRequestTooLong" | "MessageTooLong" => {
             Error::new(Kind::TooLarge, format!("{what} does not take so much at once: {said}"))
         }
@@ -189,9 +191,14 @@ fn never_sent(e: &(dyn StdError + 'static)) -> bool {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
         )
     });
-    // Other errors of TLS can come in the midst of a connection.
-    let untrusted = matches!(find::<rustls::Error>(e), Some(rustls::Error::InvalidCertificate(_)));
-    refused || untrusted || find::<ResolveDnsError>(e).is_some() || connect_timed_out(e)
+    refused || is_untrusted(e) || find::<ResolveDnsError>(e).is_some() || connect_timed_out(e)
+}
+
+/// The peer's certificate was refused, before anything was sent. Other errors of TLS can come in the midst of a connection.
+fn is_untrusted(e: &(dyn StdError + 'static)) -> bool {
+    // The client wraps it so that its type cannot be told any more.
+    matches!(find::<rustls::Error>(e), Some(rustls::Error::InvalidCertificate(_)))
+        || chain(e).contains("invalid peer certificate")
 }
 
 /// The client keeps the type of this error to itself.
@@ -222,7 +229,9 @@ fn chain(e: &(dyn StdError + 'static)) -> String {
     let mut at = Some(e);
     while let Some(e) = at {
         let text = e.to_string();
-        if !texts.last().is_some_and(|last| last.ends_with(&text)) {
+        // These say nothing.
+        let empty = ["dispatch failure", "io error", "service error", "other", "timeout"].contains(&text.as_str());
+        if !empty && !texts.last().is_some_and(|last| last.ends_with(&text)) {
             texts.push(text);
         }
         at = e.source();
