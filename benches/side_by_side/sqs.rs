@@ -98,13 +98,14 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         let is_away = where_ != "near";
         let mut rates: Vec<Series> = contenders.iter().map(|_| Series::default()).collect();
         // Away it is the waiting that is measured, and that is the same in every round.
-        let rounds = if is_away { setting.rounds.min(3) } else { setting.rounds };
+        let rounds = if is_away { setting.rounds.min(2) } else { setting.rounds };
         for round in 0..=rounds {
             for (contender, series) in contenders.iter().zip(&mut rates) {
-                let n = if is_away { ((many as f64 * contender.away) as u64).max(100) } else { many };
+                let share = if is_away { contender.away } else { 1.0 } / if round == 0 { 10.0 } else { 1.0 };
+                let n = ((many as f64 * share) as u64).max(100);
                 let took = moved(&server, setting, contender, endpoint, n)?;
                 say(&format!("{where_}, round {round}: {} {n} in {took:.2} s", contender.name));
-                // The first round warms the server up and is not counted.
+                // The first, short round warms the server up and is not counted.
                 if round > 0 {
                     series.push(n as f64 / took / 1e3);
                 }
