@@ -20,6 +20,7 @@ const STYLES: Styles = Styles::styled()
 const ADDRESSES: &str = "\
 A queue is written as one address:
   amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE   a RabbitMQ queue or stream (amqps:// for TLS)
+  kafka://HOST[:PORT][,HOST...]/TOPIC              a Kafka topic
   file:PATH[.zst]                                  a dead-letter archive
   -                                                an archive on standard input or output
 
@@ -127,6 +128,9 @@ pub struct Connection {
     /// Read such options from a file, one NAME=VALUE a line
     #[arg(short = 'F', value_name = "FILE")]
     pub option_file: Option<PathBuf>,
+    /// Only these partitions of a topic: 3, 0-3 or 0-3,7
+    #[arg(long, value_name = "LIST")]
+    pub partitions: Option<String>,
 }
 
 /// Which messages.
@@ -204,6 +208,9 @@ pub struct Safety {
 /// Everything a verb that looks takes besides its queue.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Looking {
+    /// With -n N: the newest N messages of a topic instead of the oldest
+    #[arg(long, help_heading = "Selection")]
+    pub newest: bool,
     /// Which messages.
     #[command(flatten)]
     pub select: Select,

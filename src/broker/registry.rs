@@ -38,7 +38,7 @@ pub struct Backend {
 }
 
 /// Every backend; order is that of the README.
-pub static BACKENDS: &[&Backend] = &[&super::rabbitmq::BACKEND, &super::file::BACKEND];
+pub static BACKENDS: &[&Backend] = &[&super::rabbitmq::BACKEND, &super::kafka::BACKEND, &super::file::BACKEND];
 
 /// The backend whose prefix the address has.
 ///

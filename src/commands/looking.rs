@@ -160,7 +160,11 @@ fn unescape(text: &str) -> Result<Vec<u8>> {
 /// Whatever is wrong with the address or the queue.
 pub async fn open(session: &Session, queue: &str, args: &cli::Looking) -> Result<Arc<dyn Source>> {
     let opening = Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, exclusive: false };
-    let source = session.source(queue, &args.connection, opening).await?;
+    let mut connection = args.connection.clone();
+    if args.newest {
+        connection.option.push(("newest".to_owned(), "true".to_owned()));
+    }
+    let source = session.source(queue, &connection, opening).await?;
     session.say_costs(&*source);
     Ok(source)
 }

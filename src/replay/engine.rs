@@ -86,6 +86,7 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     // With one place to go, its absence is known before a message is touched.
     let opened = match if one_place { sink.check(None).await } else { Ok(()) } {
         Ok(()) => {
+            source.hint(selection.hints());
             let request = ScanRequest { takes: removes, at_most: at_most(&selection), again: false };
             source.scan(request).await
         }

@@ -19,12 +19,23 @@ pub fn server(version: &str) -> Option<Server> {
     Some(Server { url: url.trim_end_matches('/').to_owned(), management })
 }
 
-/// A variable that `tests/run` sets.
+/// `kafka://HOST:PORT` of a running cluster; none, in sight, where there is none and none is required.
+pub fn kafka() -> Option<String> {
+    let url = of_server("kafka", "DLQ_TEST_KAFKA_URL")?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+/// A variable of RabbitMQ's that `tests/run` sets.
 pub fn var(name: &str) -> Option<String> {
+    of_server("rabbitmq", name)
+}
+
+/// A variable that `tests/run` sets where this server is running.
+pub fn of_server(server: &str, name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|v| !v.is_empty());
     if value.is_none() {
         let required = std::env::var("DLQ_TEST_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|r| r == "rabbitmq"), "RabbitMQ is required, but {name} is not set");
+        assert!(!required.split(',').any(|r| r == server), "{server} is required, but {name} is not set");
         skipped(&format!("{name} is not set; tests/run starts the servers"));
     }
     value
