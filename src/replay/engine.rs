@@ -342,8 +342,9 @@ impl Drive<'_> {
                 }
             };
             self.told(&id, &e);
-            // The connection is gone, on either side: whatever else were begun would fail or come twice.
-            if matches!(e.kind(), Kind::Unreachable | Kind::ClosedPipe) && !self.ending {
+            // The connection is gone, on either side, or the queue is another run's now: whatever else were begun would fail or
+            // come twice.
+            if matches!(e.kind(), Kind::Unreachable | Kind::ClosedPipe | Kind::Held) && !self.ending {
                 self.end(Stopped::Error, Some(e));
             }
         }

@@ -9,8 +9,18 @@ use crate::broker::{Address, Error, Kind, Result};
 pub const FORM: &str = "kafka://HOST[:PORT][,HOST…]/TOPIC";
 
 /// Options of ours; every other name is taken for a property of librdkafka.
-pub const OPTIONS: &[&str] =
-    &["partitions", "newest", "keep-partition", "keep-timestamps", "password-env", "password-file", "password-command"];
+pub const OPTIONS: &[&str] = &[
+    "partitions",
+    "newest",
+    "include-resolved",
+    "state",
+    "state-topic",
+    "keep-partition",
+    "keep-timestamps",
+    "password-env",
+    "password-file",
+    "password-command",
+];
 
 /// An address taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +55,15 @@ pub fn understand(base: &str, options: &Options) -> Result<(String, String)> {
     if let Some(list) = options.get("partitions") {
         partitions(list)?;
     }
-    for name in ["newest", "keep-partition", "keep-timestamps"] {
+    for name in ["newest", "include-resolved", "keep-partition", "keep-timestamps"] {
         flag(options, name)?;
+    }
+    if let Some(state) = options.get("state").filter(|s| *s != "topic") {
+        return Err(Error::new(Kind::Unsupported, format!("the resolved set cannot be kept in state={state:?}"))
+            .hint("leave it out: the set is kept in a topic, which -X state-topic=NAME names"));
+    }
+    if let Some(name) = options.get("state-topic").filter(|name| !is_topic(name) || **name == parts.topic) {
+        return Err(Error::new(Kind::Usage, format!("state-topic={name:?} cannot be the topic of the resolved set")));
     }
     let brokers: BTreeSet<&str> = parts.brokers.iter().map(String::as_str).collect();
     let canonical = format!("kafka://{}/{}", brokers.into_iter().collect::<Vec<_>>().join(","), parts.topic);

@@ -7,7 +7,7 @@ pub(super) const TOPIC: Capabilities = Capabilities {
     kind: "topic",
     peek: Peek::Free,
     coverage: Coverage::All,
-    removal: Removal::None,
+    removal: Removal::MarkAndTrim,
     lease: Lease::None,
     order: Order::Lanes,
     identity: IdentityKind::Exact,

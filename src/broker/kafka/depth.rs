@@ -1,5 +1,7 @@
 //! How much a topic holds and how old it is.
 
+use std::sync::Arc;
+
 use super::capabilities;
 use super::gather;
 use super::offsets::Span;
@@ -15,7 +17,12 @@ const LOOKED_AT: usize = 64;
 /// As [`Reader::read`].
 pub(super) fn of(mut reader: Reader) -> Result<Depth> {
     let stored: u64 = reader.spans.iter().map(Span::len).sum();
-    let mut spans: Vec<Span> = reader.spans.iter().copied().filter(|s| s.len() > 0).collect();
+    let resolved = Arc::clone(&reader.resolved);
+    let done = |s: &Span| resolved.get(&s.partition).map_or(0, |set| set.count(s.from..s.to));
+    let unresolved: u64 = reader.spans.iter().map(|s| s.len().saturating_sub(done(s))).sum();
+    let first = |s: &Span| resolved.get(&s.partition).map_or(s.from, |set| set.first_absent(s.from, s.to));
+    let mut spans: Vec<Span> =
+        reader.spans.iter().map(|s| Span { from: first(s), ..*s }).filter(|s| s.len() > 0).collect();
     spans.truncate(LOOKED_AT);
     reader.spans = spans;
     let first = gather::gather(&mut reader, 1, false)?;
@@ -25,7 +32,7 @@ pub(super) fn of(mut reader: Reader) -> Result<Depth> {
         ready: Some(stored),
         in_flight: None,
         delayed: None,
-        unresolved: None,
+        unresolved: Some(unresolved),
         oldest,
         accuracy: capabilities::TOPIC.accuracy,
     })

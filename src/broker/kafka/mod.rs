@@ -9,17 +9,22 @@ mod connect;
 mod depth;
 mod error;
 mod facts;
+mod fence;
 mod fit;
 mod gather;
+mod held;
 mod letter;
+mod mover;
 mod offsets;
 mod produce;
 mod reader;
+mod resolved;
 mod scan;
 mod sink;
 mod source;
 mod strip;
 mod sys;
+mod take;
 
 use super::registry::Backend;
 

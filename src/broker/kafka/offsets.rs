@@ -1,8 +1,10 @@
 //! Where partitions begin and end.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::connect::Link;
@@ -56,12 +58,30 @@ pub(super) fn at_time(link: &Link, topic: &str, partitions: &[i32], millis: i64)
     Ok(found.into_iter().map(|(p, at)| (p, (at >= 0).then_some(at))).collect())
 }
 
+/// A new topic, or one whose leader changes, needs so long at most until it answers.
+const MOVING: Duration = Duration::from_secs(10);
+
+fn moves(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition | Code::NetworkException
+    )
+}
+
 fn ask(link: &Link, topic: &str, partitions: &[i32], what: Offset, level: Isolation) -> Result<BTreeMap<i32, i64>> {
     let doing = "asking where partitions begin and end";
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for p in partitions {
         list.add_partition_offset(topic, *p, what).map_err(|e| error::map(&e, doing))?;
     }
-    let found = sys::offsets(link.consumer.client(), &list, level, link.longest);
-    Ok(found.map_err(|code| error::of_code(code).during(doing))?.into_iter().collect())
+    let began = Instant::now();
+    loop {
+        match sys::offsets(link.consumer.client(), &list, level, link.longest) {
+            Ok(found) => return Ok(found.into_iter().collect()),
+            Err(code) if moves(code) && began.elapsed() < link.longest.min(MOVING) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(code) => return Err(error::of_code(code).during(doing)),
+        }
+    }
 }

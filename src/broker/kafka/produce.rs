@@ -18,10 +18,10 @@ use crate::message::{DeadLetter, Payload};
 /// Bytes of a batch where no topic allows less.
 pub(super) const BATCH: u64 = 1_000_000;
 
-/// Told the fate of a record by its number.
+/// Told the fate of a record, by its number: where it is stored.
 pub(super) trait Fates: Send + Sync + 'static {
     /// Called from the producer's own thread.
-    fn known(&self, number: usize, fate: Result<Receipt>);
+    fn known(&self, number: usize, fate: Result<(i32, i64)>);
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
 }
@@ -49,7 +49,7 @@ impl<F: Fates> ProducerContext for Told<F> {
         self.0.known(
             number,
             match result {
-                Ok(m) => Ok(Receipt { id: Some(format!("{}:{}", m.partition(), m.offset())) }),
+                Ok(m) => Ok((m.partition(), m.offset())),
                 Err((e, m)) => Err(fate(e, sys::may_be_stored(m))),
             },
         );
@@ -180,7 +180,8 @@ impl Batches {
 }
 
 impl Fates for Batches {
-    fn known(&self, number: usize, fate: Result<Receipt>) {
+    fn known(&self, number: usize, fate: Result<(i32, i64)>) {
+        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format!("{partition}:{offset}")) });
         let mut all = self.lock();
         let (batch, place) = (number >> PLACE, number & ((1 << PLACE) - 1));
         let Some(under_way) = all.get_mut(&batch) else { return };

@@ -1,5 +1,7 @@
 //! Reads partitions from one offset to another on a thread of its own, past gaps, and tells how that went.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use super::connect::{Heard, Link};
 use super::error;
 use super::letter::Letters;
 use super::offsets::{self, Span};
+use super::resolved::Offsets;
 use super::sys::{Got, Queue, Record};
 use crate::broker::{Batch, Closed, Error, Kind, Result};
 
@@ -34,19 +37,23 @@ pub(super) struct Reader {
     /// Set at Ctrl-C.
     pub(super) stop: CancellationToken,
     pub(super) closed: Closed,
+    /// What is passed over, by partition.
+    pub(super) resolved: Arc<BTreeMap<i32, Offsets>>,
 }
 
 /// One partition under way.
-struct Open {
+struct Open<'a> {
     next: i64,
     to: i64,
-    read: u64,
+    resolved: Option<&'a Offsets>,
 }
 
 /// Where a reader leaves what it read.
 pub(super) trait Into {
     /// Records of one partition, in order. False where nobody wants more.
     fn take(&mut self, partition: i32, records: &[Record<'_>]) -> bool;
+    /// These offsets hold no record, and never will.
+    fn gap(&mut self, _partition: i32, _offsets: Range<i64>) {}
 }
 
 /// Hands out batches.
@@ -83,13 +90,14 @@ impl Reader {
     /// Whatever keeps a partition from being read to its end.
     pub(super) fn read(&mut self, into: &mut impl Into) -> Result<()> {
         let mut queue = self.queue()?;
-        let mut open: Vec<Option<Open>> = Vec::new();
+        let resolved = Arc::clone(&self.resolved);
+        let mut open: Vec<Option<Open<'_>>> = Vec::new();
         let mut running = 0;
         for span in self.spans.iter().filter(|s| s.len() > 0) {
             start(&mut queue, span.partition, span.from)?;
             let at = usize::try_from(span.partition).unwrap_or(0);
             open.resize_with(open.len().max(at + 1), || None);
-            open[at] = Some(Open { next: span.from, to: span.to, read: 0 });
+            open[at] = Some(Open { next: span.from, to: span.to, resolved: resolved.get(&span.partition) });
             running += 1;
         }
         let mut left = self.most;
@@ -119,15 +127,24 @@ impl Reader {
                 any = true;
                 let done = match got {
                     Got::Record(r) => {
+                        if r.offset() > here.next {
+                            into.gap(partition, here.next..r.offset().min(here.to));
+                        }
                         if r.offset() >= here.next && r.offset() < here.to && left > 0 {
                             here.next = r.offset() + 1;
-                            here.read += 1;
-                            left -= 1;
-                            run.push(r);
+                            if !here.resolved.is_some_and(|set| set.contains(r.offset())) {
+                                left -= 1;
+                                run.push(r);
+                            }
                         }
                         r.offset() + 1 >= here.to
                     }
-                    Got::End { offset, .. } => offset >= here.to,
+                    Got::End { offset, .. } => {
+                        if offset >= here.to && here.next < here.to {
+                            into.gap(partition, here.next..here.to);
+                        }
+                        offset >= here.to
+                    }
                     Got::Failed { code, .. } => self.failed(&mut queue, partition, here, code)?,
                 };
                 if done {
@@ -149,6 +166,7 @@ impl Reader {
                 .during("reading the topic"));
             }
         }
+        self.most = left;
         Ok(())
     }
 
@@ -158,7 +176,7 @@ impl Reader {
     }
 
     /// A partition cannot be read on where it was. True where there is no more of it.
-    fn failed(&mut self, queue: &mut Queue<Heard>, partition: i32, open: &mut Open, code: Code) -> Result<bool> {
+    fn failed(&mut self, queue: &mut Queue<Heard>, partition: i32, open: &mut Open<'_>, code: Code) -> Result<bool> {
         if !matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange) {
             return Err(error::of_code(code).during("reading the topic"));
         }

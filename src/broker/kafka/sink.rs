@@ -1,6 +1,7 @@
 //! A topic to send to, or a cluster for messages that carry their own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connect::{self, Link, blocking};
 use super::facts::{self, Admin, Settings};
+use super::mover::MOST;
 use super::produce::{self, BATCH, Batches, Fates as _, Producer, To};
 use super::{address, error, fit};
 use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
@@ -67,6 +69,8 @@ impl Topics {
 /// How records are addressed.
 #[derive(Clone)]
 pub(super) struct Way {
+    /// What is known of the topics that were checked.
+    pub(super) topics: Arc<Topics>,
     /// Where those go that carry no target of their own.
     pub(super) topic: Arc<str>,
     pub(super) keeps_partition: bool,
@@ -74,8 +78,9 @@ pub(super) struct Way {
 }
 
 impl Way {
-    fn of(address: &Address, topic: &str) -> Result<Self> {
+    fn of(address: &Address, topic: &str, topics: Arc<Topics>) -> Result<Self> {
         Ok(Way {
+            topics,
             topic: topic.into(),
             keeps_partition: address::flag(&address.options, "keep-partition")?,
             keeps_time: address::flag(&address.options, "keep-timestamps")?,
@@ -109,9 +114,9 @@ pub(super) struct KafkaSink {
     admin: Admin,
     capabilities: SinkCapabilities,
     way: Way,
-    topics: Arc<Topics>,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<Result<()>>,
+    _listed: Listed,
 }
 
 /// Opens the topic an address names.
@@ -119,7 +124,7 @@ pub(super) struct KafkaSink {
 /// # Errors
 /// As [`connect::connect`].
 pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(start(address, ctx).await?))
+    Ok(Box::new(start(address, ctx, Arc::default()).await?))
 }
 
 /// Opens a sink on the cluster of a topic, for messages that carry their own.
@@ -127,35 +132,59 @@ pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sin
 /// # Errors
 /// As [`connect::connect`].
 pub(super) async fn home(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
-    let mut sink = start(address, ctx).await?;
+    let mut sink = start(address, ctx, Arc::default()).await?;
     sink.capabilities.kind = "cluster";
     Ok(Box::new(sink))
 }
 
-async fn start(address: &Address, ctx: &Context) -> Result<KafkaSink> {
+async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<KafkaSink> {
     let link = Arc::new(connect::connect(address, ctx).await?);
-    let way = Way::of(address, &link.parts.topic)?;
-    let topics = Arc::new(Topics::default());
+    let way = Way::of(address, &link.parts.topic, topics)?;
     let (jobs, queue) = mpsc::channel(2);
-    let pump = Pump { link: Arc::clone(&link), way: way.clone(), topics: Arc::clone(&topics), batches: Arc::default() };
+    let pump = Pump { link: Arc::clone(&link), way: way.clone(), batches: Arc::default() };
     let pump = tokio::task::spawn_blocking(move || pump.run(queue));
+    let domain = domain(&link.cluster);
     let capabilities = SinkCapabilities {
         kind: "topic",
-        transaction_domain: Some(domain(&link)),
+        transaction_domain: Some(domain.clone()),
         max_message: None,
         batch: 1000,
-        window: 20_000,
+        // A transaction's records are unconfirmed until it is committed.
+        window: 2 * MOST,
         proves_routing: true,
         private: false,
     };
     let admin = facts::admin(&link.base)?;
-    Ok(KafkaSink { shown: address.shown.clone(), link, admin, capabilities, way, topics, jobs, pump })
+    WAYS.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone(), way.clone());
+    let _listed = Listed(domain);
+    Ok(KafkaSink { shown: address.shown.clone(), link, admin, capabilities, way, jobs, pump, _listed })
 }
 
-/// What can be changed in one transaction.
-pub(super) fn domain(link: &Link) -> String {
-    format!("kafka:{}", link.cluster)
+/// The ways of open sinks, by the name of their transaction domain: a mover sends in a sink's stead, in its own transactions.
+static WAYS: Mutex<BTreeMap<String, Way>> = Mutex::new(BTreeMap::new());
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// What can be changed in one transaction: a cluster. The number behind it is the sink's.
+fn domain(cluster: &str) -> String {
+    format!("kafka:{cluster}#{}", OPENED.fetch_add(1, Ordering::Relaxed))
 }
+
+/// How a sink of this cluster sends; `None` where the sink is of another.
+pub(super) fn way_within(cluster: &str, domain: Option<&str>) -> Option<Way> {
+    let domain = domain?;
+    let (place, _) = domain.rsplit_once('#')?;
+    (place.strip_prefix("kafka:")? == cluster && !cluster.is_empty()).then_some(())?;
+    WAYS.lock().unwrap_or_else(PoisonError::into_inner).get(domain).cloned()
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        WAYS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// A sink's entry in [`WAYS`], for as long as it is open.
+struct Listed(String);
 
 #[async_trait]
 impl Sink for KafkaSink {
@@ -195,7 +224,7 @@ impl Sink for KafkaSink {
                 format!("{topic} stamps records itself (message.timestamp.type=LogAppendTime): no time can be kept"),
             ));
         }
-        self.topics.lock().insert(topic, settings);
+        self.way.topics.lock().insert(topic, settings);
         Ok(())
     }
 
@@ -231,7 +260,6 @@ impl Sink for KafkaSink {
 struct Pump {
     link: Arc<Link>,
     way: Way,
-    topics: Arc<Topics>,
     batches: Arc<Batches>,
 }
 
@@ -242,7 +270,7 @@ impl Pump {
         while let Some(Job { batch, answer }) = jobs.blocking_recv() {
             number += 1;
             self.batches.expect(number, batch.len(), answer);
-            let size = self.topics.batch();
+            let size = self.way.topics.batch();
             // A topic that takes less than was known needs smaller batches than the ones before.
             if producer.as_ref().is_none_or(|(_, most)| size < *most) {
                 if let Some((before, _)) = producer.take() {
@@ -262,6 +290,7 @@ impl Pump {
                 let to = self.way.to(o);
                 let known = Batches::number(number, at);
                 let sent = self
+                    .way
                     .topics
                     .admit(to.topic, o, to.time)
                     .and_then(|()| produce::send(producer, to, &o.message, known, self.link.longest));

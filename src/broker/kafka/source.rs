@@ -1,6 +1,6 @@
 //! A topic, opened to read from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,10 +9,13 @@ use rdkafka::consumer::Consumer;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{self, Link, blocking};
+use super::held::Held;
 use super::letter::{Letters, parse_id};
 use super::offsets::{self, Span};
 use super::reader::{Reader, Sender};
+use super::resolved::{Offsets, State};
 use super::scan::Look;
+use super::take::Take;
 use super::{address, capabilities, depth, error, gather, strip, sys};
 use crate::broker::{
     Address, Bound, Capabilities, Closed, Context, Depth, Error, Hints, Kind, Result, Scan, ScanRequest, Sink, Source,
@@ -20,6 +23,8 @@ use crate::broker::{
 use crate::message::{DeadLetter, Target};
 
 const OPENING: &str = "opening the topic";
+/// The topic of the resolved set where nothing else is said.
+const STATE_TOPIC: &str = "__dlq_resolved";
 
 /// An opened topic.
 pub(super) struct KafkaSource {
@@ -31,6 +36,9 @@ pub(super) struct KafkaSource {
     partitions: Vec<i32>,
     newest: bool,
     hints: Mutex<Hints>,
+    state: Mutex<State>,
+    /// Shows what is resolved as well.
+    all: bool,
 }
 
 /// Connects and finds the topic. Creates nothing.
@@ -41,13 +49,15 @@ pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sou
     let link = Arc::new(connect::connect(address, ctx).await?);
     let asked = address.option("partitions").map(address::partitions).transpose()?;
     let (here, topic) = (Arc::clone(&link), link.parts.topic.clone());
-    let (partitions, id) = blocking(move || {
+    let state_topic = address.option("state-topic").unwrap_or(STATE_TOPIC).to_owned();
+    let (partitions, state) = blocking(move || {
         let all = here.partitions(&topic).map_err(|e| e.during(OPENING))?;
         let id = sys::topic_id(here.consumer.client(), &topic, here.longest);
-        Ok((chosen(&all, asked.as_ref())?, id.map_err(|code| error::of_code(code).during(OPENING))?))
+        let id = id.map_err(|code| error::of_code(code).during(OPENING))?;
+        Ok((chosen(&all, asked.as_ref())?, State::find(here, state_topic, id.into())?))
     })
     .await?;
-    let letters = Letters::new(address.shown.as_str().into(), &id);
+    let letters = Letters::new(address.shown.as_str().into(), &state.topic_id);
     let newest = address::flag(&address.options, "newest")?;
     Ok(Box::new(KafkaSource {
         address: address.clone(),
@@ -58,6 +68,8 @@ pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sou
         partitions,
         newest,
         hints: Mutex::default(),
+        state: Mutex::new(state),
+        all: address::flag(&address.options, "include-resolved")?,
     }))
 }
 
@@ -78,7 +90,7 @@ impl KafkaSource {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn reader(&self, spans: Vec<Span>) -> Reader {
+    fn reader(&self, spans: Vec<Span>, resolved: BTreeMap<i32, Offsets>) -> Reader {
         Reader {
             link: Arc::clone(&self.link),
             topic: self.topic.clone(),
@@ -88,12 +100,47 @@ impl KafkaSource {
             closing: CancellationToken::new(),
             stop: self.ctx.stop.clone(),
             closed: Closed::default(),
+            resolved: Arc::new(resolved),
         }
+    }
+
+    /// What is resolved, as far as it is to be seen.
+    async fn resolved(&self) -> Result<BTreeMap<i32, Offsets>> {
+        let (mut state, partitions) = (self.state(), self.partitions.clone());
+        let (state, found) = blocking(move || {
+            if !state.exists() {
+                // Somebody may have made it since.
+                state = State::find(Arc::clone(&state.link), state.topic, state.topic_id)?;
+            }
+            let found = state.look(&partitions)?;
+            Ok((state, found))
+        })
+        .await?;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        Ok(found)
+    }
+
+    fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn spans(&self) -> Result<Vec<Span>> {
         let (link, topic, partitions) = (Arc::clone(&self.link), self.topic.clone(), self.partitions.clone());
         blocking(move || offsets::spans(&link, &topic, &partitions)).await
+    }
+
+    async fn take(&self, at_most: Option<u64>, spans: Vec<Span>, bound: Bound) -> Result<Box<dyn Scan>> {
+        if self.all || self.newest {
+            let what = if self.all { "include-resolved" } else { "newest" };
+            return Err(Error::new(Kind::Unsupported, format!("{what} is for looking: nothing is done twice"))
+                .hint(format!("leave {what} out")));
+        }
+        let mut state = self.state();
+        state.create().await?;
+        let before = self.resolved().await?;
+        let mut reader = self.reader(spans, BTreeMap::new());
+        reader.most = at_most.unwrap_or(u64::MAX);
+        Ok(Box::new(Take::start(reader, bound, Held::new(state, self.ctx.stop.clone()), before)?))
     }
 
     /// Leaves out what the selection cannot want.
@@ -151,7 +198,7 @@ impl Source for KafkaSource {
     }
 
     async fn depth(&self) -> Result<Depth> {
-        let reader = self.reader(self.spans().await?);
+        let reader = self.reader(self.spans().await?, self.resolved().await?);
         blocking(move || depth::of(reader)).await
     }
 
@@ -176,23 +223,20 @@ impl Source for KafkaSource {
     }
 
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>> {
-        if request.takes {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("{} is a topic, and this version cannot mark what was done with", self.address),
-            )
-            .hint("copy reads it without removing anything"));
-        }
         let at = Timestamp::now();
         let spans = self.narrowed(self.spans().await?).await?;
         let bound = Bound { at, messages: Some(spans.iter().map(Span::len).sum()) };
+        if request.takes {
+            return self.take(request.at_most, spans, bound).await;
+        }
+        let resolved = if self.all { BTreeMap::new() } else { self.resolved().await? };
         let few = request.at_most.filter(|n| gather::are_few(*n, spans.len()));
         let newest = self.newest;
         if newest && few.is_none() {
             return Err(Error::new(Kind::Unsupported, "the newest can be read where it is known how many")
                 .hint("say so with -n N without a filter, or with --scan-limit N"));
         }
-        let mut reader = self.reader(spans);
+        let mut reader = self.reader(spans, resolved);
         reader.most = request.at_most.unwrap_or(u64::MAX);
         Ok(Box::new(Look::start(reader, bound, move |reader, send| {
             let Some(most) = few else {
