@@ -211,6 +211,9 @@ pub struct Looking {
     /// With -n N: the newest N messages of a topic instead of the oldest
     #[arg(long, help_heading = "Selection")]
     pub newest: bool,
+    /// Also what is resolved on a log: replayed, moved or purged before
+    #[arg(long, help_heading = "Selection")]
+    pub include_resolved: bool,
     /// Which messages.
     #[command(flatten)]
     pub select: Select,

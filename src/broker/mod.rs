@@ -87,6 +87,16 @@ pub trait Source: Send + Sync {
     fn hint(&self, hints: Hints) {
         let _ = hints;
     }
+    /// What removing messages does here besides, a sentence each, for the plan. `purges`: nothing takes their place.
+    fn besides(&self, purges: bool) -> Vec<String> {
+        let _ = purges;
+        Vec::new()
+    }
+    /// Where removing only marks: frees the room of what a purge has marked, as far as the broker lets it. What it did, and
+    /// what it could not, a sentence each.
+    async fn trim(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// Fixes the end; refuses a look that would destroy. Close the scan on every path: dropping it may cost a delivery.
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>>;
     /// Empties the whole queue as one act, newcomers included; how many went. `None` where the broker has no such act.

@@ -161,8 +161,10 @@ fn unescape(text: &str) -> Result<Vec<u8>> {
 pub async fn open(session: &Session, queue: &str, args: &cli::Looking) -> Result<Arc<dyn Source>> {
     let opening = Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, exclusive: false };
     let mut connection = args.connection.clone();
-    if args.newest {
-        connection.option.push(("newest".to_owned(), "true".to_owned()));
+    for (asked, name) in [(args.newest, "newest"), (args.include_resolved, "include-resolved")] {
+        if asked {
+            connection.option.push((name.to_owned(), "true".to_owned()));
+        }
     }
     let source = session.source(queue, &connection, opening).await?;
     session.say_costs(&*source);

@@ -14,8 +14,8 @@ use crate::broker::{Address, Result};
 /// `Usage` for an option that Kafka's client does not know.
 pub(super) fn base(address: &Address, parts: &Parts, login: Option<&Given>) -> Result<ClientConfig> {
     let mut config = ClientConfig::new();
-    config.set_log_level(if log::log_enabled!(target: "librdkafka", log::Level::Debug) {
-        RDKafkaLogLevel::Debug
+    config.set_log_level(if log::log_enabled!(target: "librdkafka", log::Level::Info) {
+        RDKafkaLogLevel::Info
     } else {
         RDKafkaLogLevel::Warning
     });

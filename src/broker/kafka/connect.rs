@@ -136,7 +136,7 @@ impl Link {
                 let why = why.map_or_else(|| e.to_string(), |(_, reason)| reason_of(reason));
                 return Err(Error::new(Kind::Unreachable, format!("no broker answers at {servers}: {why}"))
                     .during(DOING)
-                    .hint(unreachable_hint(&said)));
+                    .hint(unreachable_hint(&said, &self.base)));
             }
         }
     }
@@ -227,12 +227,12 @@ fn reason_of(reason: &str) -> String {
     error::plain(text)
 }
 
-fn unreachable_hint(said: &[(Code, String)]) -> &'static str {
+fn unreachable_hint(said: &[(Code, String)], base: &ClientConfig) -> &'static str {
     if said.iter().any(|(code, _)| *code == Code::Resolve) {
         return "is the name right, and can this machine resolve it?";
     }
-    if said.iter().any(|(_, reason)| reason.contains("Disconnected")) {
-        return "it hangs up: a TLS or SASL port takes -X security.protocol=ssl, sasl_ssl or sasl_plaintext";
+    if base.get("security.protocol").is_none() && !said.iter().any(|(_, reason)| reason.contains("refused")) {
+        return "is that the port of its clients? One that speaks TLS or SASL takes -X security.protocol=ssl, sasl_ssl or sasl_plaintext";
     }
     "is it running, and is the port that of its clients?"
 }

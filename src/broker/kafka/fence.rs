@@ -13,16 +13,16 @@ use super::produce::{self, Fates, Producer};
 use super::resolved::{Offsets, State, transactional_id};
 use crate::broker::{Error, Kind, Result};
 
-/// The number of a record that is the set's own.
-const OWN: usize = usize::MAX;
 /// A run that was killed holds back readers of its destinations for so long at most.
 const TRANSACTION: &str = "15000";
 
-/// What failed of a transaction.
+/// What failed, by number. Numbers are never used twice: what an aborted transaction gave up may be told late.
 #[derive(Default)]
 pub(super) struct Failures(Mutex<Vec<(usize, Error)>>);
 
 impl Fates for Failures {
+    const TOGETHER: bool = true;
+
     fn known(&self, number: usize, fate: Result<(i32, i64)>) {
         if let Err(e) = fate {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push((number, e));
@@ -44,6 +44,8 @@ pub(super) struct Fence {
     producer: Producer<Failures>,
     failures: Arc<Failures>,
     begun: bool,
+    /// The number of the first record of the transaction.
+    base: usize,
     longest: Duration,
 }
 
@@ -86,7 +88,7 @@ impl Fence {
             }
         })?;
         let set = state.settled(partition, stop)?;
-        Ok(Fence { partition, set, state: state.clone(), producer, failures, begun: false, longest })
+        Ok(Fence { partition, set, state: state.clone(), producer, failures, begun: false, base: 0, longest })
     }
 
     /// Begins a transaction unless one is begun.
@@ -99,6 +101,11 @@ impl Fence {
             self.begun = true;
         }
         Ok(())
+    }
+
+    /// The number of the record at this place of the transaction.
+    pub(super) fn number(&self, at: usize) -> usize {
+        self.base + at
     }
 
     /// Its producer, for records of the transaction that is begun.
@@ -121,29 +128,36 @@ impl Fence {
     /// Stores that these are done, and commits what was sent with it.
     pub(super) fn commit(&mut self, done: &[i64]) -> Ended {
         let new: Vec<i64> = done.iter().copied().filter(|at| self.set.insert(*at)).collect();
-        let ended = self.try_commit();
+        let ended = self.try_commit(done.len());
         if !matches!(ended, Ended::Committed) {
             new.into_iter().for_each(|at| self.set.take_back(at));
         }
         ended
     }
 
-    fn try_commit(&mut self) -> Ended {
+    fn try_commit(&mut self, sent: usize) -> Ended {
+        let (base, mut own) = (self.base, self.base + sent);
         for (key, value) in self.state.records(self.partition, &self.set) {
             let home = self.state.home(self.partition);
-            let record = BaseRecord::with_opaque_to(&self.state.topic, OWN).partition(home).key(&key).payload(&value);
+            let record = BaseRecord::with_opaque_to(&self.state.topic, own).partition(home).key(&key).payload(&value);
             if let Err((e, _)) = self.producer.send(record) {
                 let e = error::map(&e, "storing the resolved set");
                 return self.abort(Vec::new(), e);
             }
+            own += 1;
         }
-        if let Err(e) = self.drain() {
-            return self.abort(self.failures.take(), e);
+        self.base = own;
+        let drained = self.drain();
+        // The set's own come behind those that were sent.
+        let here = |(number, e): (usize, Error)| (base..base + sent).contains(&number).then(|| (number - base, e));
+        let mut failed = self.failures.take();
+        failed.retain(|(number, _)| *number >= base);
+        if let Err(e) = drained {
+            return self.abort(failed.into_iter().filter_map(here).collect(), e);
         }
-        let failed = self.failures.take();
         if let Some((_, e)) = failed.first() {
             let e = e.again();
-            return self.abort(failed, e);
+            return self.abort(failed.into_iter().filter_map(here).collect(), e);
         }
         let began = Instant::now();
         loop {
@@ -183,9 +197,7 @@ impl Fence {
         match self.producer.abort_transaction(self.longest) {
             Ok(()) => {
                 self.begun = false;
-                // What the abort itself gave up is no failure of a record.
-                drop(self.failures.take());
-                Ended::Aborted(failed.into_iter().filter(|(number, _)| *number != OWN).collect(), why)
+                Ended::Aborted(failed, why)
             }
             Err(e) => Ended::Lost(self.lost(&e)),
         }

@@ -1,11 +1,13 @@
 //! From records of the library to messages. Bytes of a batch share one block, so that a message costs few allocations.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 
+use super::resolved::Offsets;
 use super::sys::Record;
 use crate::broker::{Delivery, Token};
 use crate::message::{DeadLetter, Fields, Identity, Payload, Value};
@@ -39,12 +41,19 @@ pub(super) struct Letters {
     shown: Arc<str>,
     /// Half of the identity of each message: that of the topic's life.
     life: u64,
+    /// What is resolved is said to be.
+    marked: Arc<BTreeMap<i32, Offsets>>,
 }
 
 impl Letters {
     /// `shown` is the queue's address, `topic_id` tells topics of one name apart.
     pub(super) fn new(shown: Arc<str>, topic_id: &str) -> Self {
-        Letters { shown, life: xxhash_rust::xxh3::xxh3_64(topic_id.as_bytes()) }
+        Letters { shown, life: xxhash_rust::xxh3::xxh3_64(topic_id.as_bytes()), marked: Arc::default() }
+    }
+
+    /// The same, saying of each message in this set that it is resolved.
+    pub(super) fn marking(&self, resolved: BTreeMap<i32, Offsets>) -> Self {
+        Letters { marked: Arc::new(resolved), ..self.clone() }
     }
 
     /// Messages of records, in their order; their bytes are copied.
@@ -95,6 +104,9 @@ impl Letters {
         write!(m.id, "{}:{}", r.partition(), r.offset()).expect("a string takes what is written to it");
         m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
         m.position = position(r.partition(), r.offset());
+        if self.marked.get(&r.partition()).is_some_and(|set| set.contains(r.offset())) {
+            m.position.push("resolved", Value::Bool(true));
+        }
         m.time = r.time().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         m.key = r.key().map(|k| take(k.len()));
         if let Some(value) = r.value() {

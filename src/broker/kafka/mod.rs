@@ -25,6 +25,7 @@ mod source;
 mod strip;
 mod sys;
 mod take;
+mod trim;
 
 use super::registry::Backend;
 

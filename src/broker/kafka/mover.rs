@@ -21,6 +21,9 @@ pub(super) const MOST: usize = 40_000;
 /// Bytes of a transaction: they are kept until it is committed.
 const BYTES: usize = 24 << 20;
 
+/// So many are tried again as they are.
+const BARREN: u8 = 3;
+
 struct Job {
     batch: Vec<Move>,
     answer: oneshot::Sender<Vec<Outcome>>,
@@ -39,7 +42,7 @@ impl Transactions {
         let (jobs, queue) = std::sync::mpsc::sync_channel::<Job>(4);
         let (end, ended) = oneshot::channel();
         let run = move || {
-            let mut work = Work { held, way, waiting: Vec::new(), open: None };
+            let mut work = Work { held, way, waiting: Vec::new(), open: None, barren: 0 };
             work.run(&queue);
             // Nobody waits any more when the run was dropped at the second Ctrl-C.
             _ = end.send(());
@@ -111,6 +114,8 @@ struct Work {
     way: sink::Way,
     waiting: Vec<Option<Waiting>>,
     open: Option<Open>,
+    /// Transactions in a row that failed without a record to blame.
+    barren: u8,
 }
 
 impl Work {
@@ -179,9 +184,10 @@ impl Work {
             // Only where the producer was lost and the partition taken over once more.
             return Err((sent, Error::new(Kind::Held, "another run of dlq has done this one meanwhile")));
         }
+        let number = fence.number(open.sent.len());
         let to = self.way.to(&sent.outgoing);
         let handed = self.way.topics.admit(to.topic, &sent.outgoing, to.time).and_then(|()| {
-            produce::send(fence.producer(), to, &sent.outgoing.message, open.sent.len(), self.held.state.link.longest)
+            produce::send(fence.producer(), to, &sent.outgoing.message, number, self.held.state.link.longest)
         });
         match handed {
             Ok(()) => {
@@ -203,7 +209,10 @@ impl Work {
         let offsets: Vec<i64> = sent.iter().map(|s| s.offset).collect();
         let ended = lock(&fence).commit(&offsets);
         match ended {
-            Ended::Committed => sent.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default()))),
+            Ended::Committed => {
+                self.barren = 0;
+                sent.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
+            }
             Ended::Aborted(failed, why) => {
                 drop(fence);
                 self.again(partition, sent, &failed, &why);
@@ -214,6 +223,11 @@ impl Work {
 
     /// Once more without those that made it fail; these then alone, so that one does not speak for its neighbours.
     fn again(&mut self, partition: i32, sent: Vec<Sent>, failed: &[(usize, Error)], why: &Error) {
+        // The one behind a failed one may be told that numbers were skipped: that passes.
+        if failed.is_empty() && self.barren < BARREN {
+            self.barren += 1;
+            return self.whole(partition, sent);
+        }
         if sent.len() == 1 {
             let e = failed.first().map_or_else(|| why.again(), |(_, e)| e.again());
             return sent.iter().for_each(|s| self.known(s, self::failed(e.again())));

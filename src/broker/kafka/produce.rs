@@ -20,7 +20,9 @@ pub(super) const BATCH: u64 = 1_000_000;
 
 /// Told the fate of a record, by its number: where it is stored.
 pub(super) trait Fates: Send + Sync + 'static {
-    /// Called from the producer's own thread.
+    /// The records succeed or fail together: the failure of one is told once.
+    const TOGETHER: bool = false;
+    /// Called from the producer's own thread; not for a record that was given up since another of its transaction failed.
     fn known(&self, number: usize, fate: Result<(i32, i64)>);
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
@@ -46,6 +48,9 @@ impl<F: Fates> ProducerContext for Told<F> {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        if F::TOGETHER && result.as_ref().is_err_and(|(e, _)| is_collateral(e)) {
+            return;
+        }
         self.0.known(
             number,
             match result {
@@ -54,6 +59,10 @@ impl<F: Fates> ProducerContext for Told<F> {
             },
         );
     }
+}
+
+fn is_collateral(e: &KafkaError) -> bool {
+    matches!(e.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord))
 }
 
 fn fate(e: &KafkaError, may_be_stored: bool) -> Error {

@@ -111,6 +111,10 @@ impl Reader {
             let (mut run, mut of): (Vec<Record<'_>>, i32) = (Vec::with_capacity(AT_ONCE), -1);
             let mut any = false;
             for got in records.iter() {
+                // What comes behind the last that is wanted was not read: it must not be taken for a gap.
+                if left == 0 {
+                    break;
+                }
                 let partition = match &got {
                     Got::Record(r) => r.partition(),
                     Got::End { partition, .. } | Got::Failed { partition, .. } => *partition,
@@ -130,7 +134,7 @@ impl Reader {
                         if r.offset() > here.next {
                             into.gap(partition, here.next..r.offset().min(here.to));
                         }
-                        if r.offset() >= here.next && r.offset() < here.to && left > 0 {
+                        if r.offset() >= here.next && r.offset() < here.to {
                             here.next = r.offset() + 1;
                             if !here.resolved.is_some_and(|set| set.contains(r.offset())) {
                                 left -= 1;

@@ -16,6 +16,7 @@ use super::reader::{Reader, Sender};
 use super::resolved::{Offsets, State};
 use super::scan::Look;
 use super::take::Take;
+use super::trim;
 use super::{address, capabilities, depth, error, gather, strip, sys};
 use crate::broker::{
     Address, Bound, Capabilities, Closed, Context, Depth, Error, Hints, Kind, Result, Scan, ScanRequest, Sink, Source,
@@ -229,14 +230,18 @@ impl Source for KafkaSource {
         if request.takes {
             return self.take(request.at_most, spans, bound).await;
         }
-        let resolved = if self.all { BTreeMap::new() } else { self.resolved().await? };
+        let resolved = self.resolved().await?;
         let few = request.at_most.filter(|n| gather::are_few(*n, spans.len()));
         let newest = self.newest;
         if newest && few.is_none() {
             return Err(Error::new(Kind::Unsupported, "the newest can be read where it is known how many")
                 .hint("say so with -n N without a filter, or with --scan-limit N"));
         }
-        let mut reader = self.reader(spans, resolved);
+        let mut reader = if self.all {
+            Reader { letters: self.letters.marking(resolved), ..self.reader(spans, BTreeMap::new()) }
+        } else {
+            self.reader(spans, resolved)
+        };
         reader.most = request.at_most.unwrap_or(u64::MAX);
         Ok(Box::new(Look::start(reader, bound, move |reader, send| {
             let Some(most) = few else {
@@ -249,6 +254,29 @@ impl Source for KafkaSource {
             }
             Ok(())
         })?))
+    }
+
+    fn besides(&self, purges: bool) -> Vec<String> {
+        let state = self.state();
+        let mut said = Vec::new();
+        if !state.exists() {
+            said.push(format!(
+                "the topic {} will be made on the cluster (compacted): it notes which records are resolved",
+                state.topic
+            ));
+        }
+        if purges {
+            said.push(
+                "records are marked as resolved; where all at the head of a partition are, they are deleted, for every consumer"
+                    .into(),
+            );
+        }
+        said
+    }
+
+    async fn trim(&self) -> Result<Vec<String>> {
+        let (spans, resolved) = (self.spans().await?, self.resolved().await?);
+        trim::heads(&self.link, &self.topic, &spans, &resolved).await
     }
 
     async fn purge_all(&self) -> Result<Option<u64>> {

@@ -77,7 +77,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
 pub(super) fn question(opened: &Opened<'_>, survey: &Survey) -> String {
     let how_many = match (&survey.planned, &survey.depth) {
         (Some(planned), _) => human::counted(planned.selected, "message"),
-        (None, Some(Depth { ready: Some(n), .. })) if opened.change.whole => {
+        (None, Some(Depth { ready: Some(n), .. })) if opened.whole => {
             format!("about {}, and whatever arrives meanwhile", human::counted(*n, "message"))
         }
         _ => "what is selected".to_owned(),
@@ -181,7 +181,10 @@ fn time(opened: &Opened<'_>, survey: &Survey) -> Option<Duration> {
 fn hazards(opened: &Opened<'_>, survey: &Survey) -> Vec<String> {
     // The look of a survey has said them.
     let mut notes = if survey.planned.is_some() { vec![] } else { opened.source.capabilities().notices() };
-    if opened.change.whole {
+    if opened.change.what.removes() {
+        notes.extend(opened.source.besides(opened.change.what == What::Purge));
+    }
+    if opened.whole {
         notes.push("the broker empties the whole queue: messages that arrive meanwhile go too".to_owned());
     }
     notes

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jaq_json::{Map, Num, Val};
 use jiff::Timestamp;
 
-use super::{DeadLetter, Mark, Origin, Payload};
+use super::{DeadLetter, Mark, Origin, Payload, Value};
 use crate::death::{self, Death};
 
 pub use body::{MAX_DEPTH, Want, body, nesting};
@@ -52,6 +52,7 @@ pub const FIELDS: &[&str] = &[
     "death",
     "deliveries",
     "replays",
+    "resolved",
 ];
 
 /// Keys are made once: a copy is a pointer and a count, where a string would be an allocation and a copy of its bytes.
@@ -97,7 +98,12 @@ fn field(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Option
             None => death_val(&death::of(m)?),
         },
         "deliveries" => Val::Num(Num::from_integral(m.deliveries?)),
-        _ => Val::from(Mark::replays(&m.headers) as usize),
+        "replays" => Val::from(Mark::replays(&m.headers) as usize),
+        // Only a log keeps what is done with, and only where that was asked for is it shown.
+        _ => match m.position.last("resolved")? {
+            Value::Bool(resolved) => Val::Bool(*resolved),
+            _ => return None,
+        },
     })
 }
 
