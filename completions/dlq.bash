@@ -124,7 +124,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__copy)
-            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +214,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -246,7 +250,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__depth)
-            opts="-X -F -o -q -v -h --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-X -F -o -q -v -h --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -257,6 +261,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -288,7 +296,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__filter)
-            opts="-e -f -n -0 -X -F -o -q -v -h --exit-status --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-e -f -n -0 -X -F -o -q -v -h --exit-status --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -367,6 +375,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -398,7 +410,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__inspect)
-            opts="-f -n -0 -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -0 -X -F -o -q -v -h --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -477,6 +489,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -542,7 +558,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__move)
-            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +648,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -664,7 +684,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__purge)
-            opts="-f -n -y -X -F -o -q -v -h --all --backup --no-backup --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --all --backup --no-backup --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +778,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "auto table json jsonl archive raw" -- "${cur}"))
                     return 0
@@ -786,7 +810,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__replay)
-            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --keep-partition --keep-timestamps --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -884,6 +908,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -916,7 +944,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__sample)
-            opts="-f -n -0 -X -F -o -q -v -h --by --seed --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -0 -X -F -o -q -v -h --by --seed --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1003,6 +1031,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

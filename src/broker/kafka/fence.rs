@@ -13,6 +13,8 @@ use super::produce::{self, Fates, Producer};
 use super::resolved::{Offsets, State, transactional_id};
 use crate::broker::{Error, Kind, Result};
 
+/// A transaction that marks is tried so often.
+const TRIES: u8 = 3;
 /// A run that was killed holds back readers of its destinations for so long at most.
 const TRANSACTION: &str = "15000";
 
@@ -118,10 +120,16 @@ impl Fence {
     /// # Errors
     /// They are not marked, or it is not known whether they are.
     pub(super) fn mark(&mut self, offsets: &[i64]) -> Result<()> {
-        self.begin()?;
-        match self.commit(offsets) {
-            Ended::Committed => Ok(()),
-            Ended::Aborted(_, e) | Ended::Lost(e) => Err(e),
+        let mut tries = 0;
+        loop {
+            self.begin()?;
+            tries += 1;
+            match self.commit(offsets) {
+                Ended::Committed => return Ok(()),
+                Ended::Aborted(_, e) if tries >= TRIES => return Err(e),
+                Ended::Aborted(..) => {}
+                Ended::Lost(e) => return Err(e),
+            }
         }
     }
 

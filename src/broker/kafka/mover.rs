@@ -144,7 +144,8 @@ impl Work {
                 self.commit();
             }
             let sent = Sent { batch: number, at, offset, outgoing };
-            if let Err((sent, e)) = self.send(partition, sent) {
+            if let Err(refused) = self.send(partition, sent) {
+                let (sent, e) = *refused;
                 self.known(&sent, failed(e));
             }
         }
@@ -167,7 +168,7 @@ impl Work {
     }
 
     /// Hands a record to the producer of its partition, in the transaction that is open or a new one.
-    fn send(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), (Sent, Error)> {
+    fn send(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
         let begun = (|| {
             let fence = self.held.fence(partition, self.way.topics.batch())?;
             lock(&fence).begin()?;
@@ -175,14 +176,15 @@ impl Work {
         })();
         let fence = match begun {
             Ok(fence) => fence,
-            Err(e) => return Err((sent, e)),
+            Err(e) => return Err(Box::new((sent, e))),
         };
         let open =
             self.open.get_or_insert_with(|| Open { partition, since: Instant::now(), bytes: 0, sent: Vec::new() });
         let fence = lock(&fence);
         if fence.set.contains(sent.offset) {
             // Only where the producer was lost and the partition taken over once more.
-            return Err((sent, Error::new(Kind::Held, "another run of dlq has done this one meanwhile")));
+            let e = Error::new(Kind::Held, "another run of dlq has done this one meanwhile");
+            return Err(Box::new((sent, e)));
         }
         let number = fence.number(open.sent.len());
         let to = self.way.to(&sent.outgoing);
@@ -195,7 +197,7 @@ impl Work {
                 open.sent.push(sent);
                 Ok(())
             }
-            Err(e) => Err((sent, e)),
+            Err(e) => Err(Box::new((sent, e))),
         }
     }
 
@@ -262,7 +264,8 @@ impl Work {
     /// These and no others in one transaction.
     fn whole(&mut self, partition: i32, sent: Vec<Sent>) {
         for s in sent {
-            if let Err((s, e)) = self.send(partition, s) {
+            if let Err(refused) = self.send(partition, s) {
+                let (s, e) = *refused;
                 self.known(&s, failed(e));
             }
         }
