@@ -11,3 +11,4 @@ mod replaying;
 mod sandbox;
 #[path = "../support/servers.rs"]
 mod servers;
+mod share_groups;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::letter::SPOILT;
+use super::letter::{NOT_COPIED, SPOILT};
+use super::originals::{FETCHED, ORIGINAL_TIME};
 use crate::broker::{Error, Fit, Kind, Outgoing, Result};
 use crate::message::{DeadLetter, Fields, Value};
 
 /// Where a replay keeps the time a record had, in milliseconds since 1970: its own is that of the replay.
 pub(super) const TIME_HEADER: &str = "dlq-original-timestamp";
 /// What a delivery says about itself is not sent, and is no loss.
-const OF_THE_DELIVERY: &[&str] = &["exchange", "routing_key", "redelivered", SPOILT];
+const OF_THE_DELIVERY: &[&str] =
+    &["exchange", "routing_key", "redelivered", SPOILT, NOT_COPIED, FETCHED, ORIGINAL_TIME];
 
 /// How messages are to be changed.
 pub(super) fn fit(keeps_time: bool) -> Fit {
@@ -27,8 +29,17 @@ fn one(o: &mut Outgoing, keeps_time: bool) -> Result<Vec<String>> {
             "the name of one of its headers is not UTF-8, and it would not be sent as it was",
         ));
     }
+    if !verbatim && m.properties.last(NOT_COPIED).is_some() {
+        return Err(Error::new(
+            Kind::NotFound,
+            "the share group did not copy its payload, and the record it stands for is gone: an empty one is not sent instead",
+        ));
+    }
     let mut left = Vec::new();
     headers(m, &mut left);
+    if let Some(time) = m.properties.int(ORIGINAL_TIME).filter(|_| !verbatim) {
+        m.time = jiff::Timestamp::from_millisecond(time).ok().or(m.time);
+    }
     for (name, _) in std::mem::take(&mut m.properties) {
         if !OF_THE_DELIVERY.contains(&name.as_str()) {
             left.push(format!("the property {name}, which Kafka does not have"));

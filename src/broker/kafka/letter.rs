@@ -15,6 +15,11 @@ use crate::message::{DeadLetter, Fields, Identity, Payload, Value};
 /// Set on a message one of whose header names is not UTF-8 and cannot be given back as it was.
 pub(super) const SPOILT: &str = "header_names_not_utf8";
 
+/// Set on a dead letter of a share group that carries no payload of its own: empty is not what it stands for.
+pub(super) const NOT_COPIED: &str = "payload_not_copied";
+
+const SHARE_GROUP: &[u8] = b"__dlq.errors.";
+
 /// An offset and its partition in one number. Offsets have 48 bits of it: at a million records a second, nine years.
 pub(super) fn token(partition: i32, offset: i64) -> Token {
     Token(((partition as u64) << 48) | (offset as u64 & OFFSET))
@@ -111,6 +116,9 @@ impl Letters {
         m.key = r.key().map(|k| take(k.len()));
         if let Some(value) = r.value() {
             m.payload = Payload::Bytes(take(value.len()));
+        }
+        if r.value().is_none() && r.key().is_none() && headers.iter().any(|(n, _)| n.starts_with(SHARE_GROUP)) {
+            m.properties.push(NOT_COPIED, Value::Bool(true));
         }
         let mut spoilt = false;
         m.headers = headers

@@ -16,6 +16,7 @@ mod held;
 mod letter;
 mod mover;
 mod offsets;
+mod originals;
 mod produce;
 mod reader;
 mod resolved;

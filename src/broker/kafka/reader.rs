@@ -13,6 +13,7 @@ use super::connect::{Heard, Link};
 use super::error;
 use super::letter::Letters;
 use super::offsets::{self, Span};
+use super::originals::Originals;
 use super::resolved::Offsets;
 use super::sys::{Got, Queue, Record};
 use crate::broker::{Batch, Closed, Error, Kind, Result};
@@ -58,6 +59,7 @@ pub(super) trait Into {
 
 /// Hands out batches.
 pub(super) struct Sender {
+    pub(super) originals: Originals,
     pub(super) letters: Letters,
     pub(super) to: mpsc::Sender<Result<Batch>>,
 }
@@ -73,8 +75,10 @@ impl Into for Sender {
             });
             let (now, later) = rest.split_at(many.map_or(rest.len(), |n| n.max(1)));
             let lane = u64::try_from(partition).unwrap_or(0);
-            let batch = Batch { lane, deliveries: self.letters.write(now) };
-            if self.to.blocking_send(Ok(batch)).is_err() {
+            let mut deliveries = self.letters.write(now);
+            let batch = self.originals.complete(&mut deliveries).map(|()| Batch { lane, deliveries });
+            let failed = batch.is_err();
+            if self.to.blocking_send(batch).is_err() || failed {
                 return false;
             }
             rest = later;
@@ -84,6 +88,12 @@ impl Into for Sender {
 }
 
 impl Reader {
+    /// Where its batches go.
+    pub(super) fn sender(&self, to: &mpsc::Sender<Result<Batch>>) -> Sender {
+        let originals = Originals::new(Arc::clone(&self.link));
+        Sender { originals, letters: self.letters.clone(), to: to.clone() }
+    }
+
     /// Reads all spans side by side.
     ///
     /// # Errors

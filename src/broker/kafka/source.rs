@@ -12,7 +12,8 @@ use super::connect::{self, Link, blocking};
 use super::held::Held;
 use super::letter::{Letters, parse_id};
 use super::offsets::{self, Span};
-use super::reader::{Reader, Sender};
+use super::originals::Originals;
+use super::reader::Reader;
 use super::resolved::{Offsets, State};
 use super::scan::Look;
 use super::take::Take;
@@ -245,13 +246,19 @@ impl Source for KafkaSource {
         reader.most = request.at_most.unwrap_or(u64::MAX);
         Ok(Box::new(Look::start(reader, bound, move |reader, send| {
             let Some(most) = few else {
-                return reader.read(&mut Sender { letters: reader.letters.clone(), to: send.clone() });
+                let mut sender = reader.sender(send);
+                let read = reader.read(&mut sender);
+                reader.closed.notices.extend(sender.originals.notices());
+                return read;
             };
-            for batch in gather::gather(reader, most, newest)? {
-                if send.blocking_send(Ok(batch)).is_err() {
+            let mut originals = Originals::new(Arc::clone(&reader.link));
+            for mut batch in gather::gather(reader, most, newest)? {
+                let completed = originals.complete(&mut batch.deliveries).map(|()| batch);
+                if send.blocking_send(completed).is_err() {
                     break;
                 }
             }
+            reader.closed.notices.extend(originals.notices());
             Ok(())
         })?))
     }

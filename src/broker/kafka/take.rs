@@ -102,9 +102,10 @@ fn partition(reader: &mut Reader, span: Span, held: &Held, send: &mpsc::Sender<R
     let set = lock(&fence).set.clone();
     reader.spans = vec![span];
     reader.resolved = Arc::new([(span.partition, set)].into());
-    let sender = Sender { letters: reader.letters.clone(), to: send.clone() };
+    let sender = reader.sender(send);
     let mut into = Counting { sender, held, gaps: Vec::new() };
     let read = reader.read(&mut into);
+    reader.closed.notices.extend(into.sender.originals.notices());
     if read.is_ok() && reader.closed.cut.is_none() {
         let mut fence = lock(&fence);
         into.gaps.into_iter().for_each(|gap| fence.set.insert_range(gap));
