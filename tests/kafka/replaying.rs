@@ -168,13 +168,14 @@ fn of_two_runs_the_second_goes_on_and_the_first_is_told() {
     let sandbox = Sandbox::new();
     let address = cluster.address(&topic);
     // Slow enough to be in the middle of it when the second comes.
-    let first = start(&sandbox, &["replay", &address, "-y", "--rate", "500/s"]);
+    let state = format!("state-topic={}", cluster.name());
+    let first = start(&sandbox, &["replay", &address, "-y", "--rate", "500/s", "-X", &state]);
     let began = Instant::now();
     while cluster.read(&origin).is_empty() {
         assert!(began.elapsed() < Duration::from_secs(20), "the first run begins");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let second = sandbox.run(&["replay", &address, "-y"]);
+    let second = sandbox.run(&["replay", &address, "-y", "-X", &state]);
     assert_eq!(second.code, 0, "{}", second.stderr);
     let first = first.wait_with_output().expect("wait");
     let said = String::from_utf8_lossy(&first.stderr);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::letter::{Letters, parse_id};
 use super::offsets::{self, Span};
 use super::originals::Originals;
 use super::reader::Reader;
-use super::resolved::{Offsets, State};
+use super::resolved::{HELD_BACK, Offsets, State};
 use super::scan::Look;
 use super::take::Take;
 use super::trim;
@@ -25,6 +26,8 @@ use crate::broker::{
 use crate::message::{DeadLetter, Target};
 
 const OPENING: &str = "opening the topic";
+/// What an open transaction in the set's topic means.
+const HIDDEN: &str = "another run is at work, or was killed a moment ago: what was resolved last is not visible yet";
 /// The topic of the resolved set where nothing else is said.
 const STATE_TOPIC: &str = "__dlq_resolved";
 
@@ -106,20 +109,29 @@ impl KafkaSource {
         }
     }
 
-    /// What is resolved, as far as it is to be seen.
-    async fn resolved(&self) -> Result<BTreeMap<i32, Offsets>> {
+    /// What is resolved, as far as it is to be seen, and whether that is all.
+    async fn resolved(&self, patience: Duration) -> Result<(BTreeMap<i32, Offsets>, bool)> {
         let (mut state, partitions) = (self.state(), self.partitions.clone());
         let (state, found) = blocking(move || {
             if !state.exists() {
                 // Somebody may have made it since.
                 state = State::find(Arc::clone(&state.link), state.topic, state.topic_id)?;
             }
-            let found = state.look(&partitions)?;
+            let found = state.look(&partitions, patience)?;
             Ok((state, found))
         })
         .await?;
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         Ok(found)
+    }
+
+    /// What is resolved, for a look: it does not wait, and says where it may not see all.
+    async fn seen(&self) -> Result<BTreeMap<i32, Offsets>> {
+        let (resolved, all) = self.resolved(Duration::ZERO).await?;
+        if !all {
+            (self.ctx.notice)(HIDDEN.to_owned());
+        }
+        Ok(resolved)
     }
 
     fn state(&self) -> State {
@@ -139,7 +151,7 @@ impl KafkaSource {
         }
         let mut state = self.state();
         state.create().await?;
-        let before = self.resolved().await?;
+        let (before, _) = self.resolved(Duration::ZERO).await?;
         let mut reader = self.reader(spans, BTreeMap::new());
         reader.most = at_most.unwrap_or(u64::MAX);
         Ok(Box::new(Take::start(reader, bound, Held::new(state, self.ctx.stop.clone()), before)?))
@@ -200,7 +212,7 @@ impl Source for KafkaSource {
     }
 
     async fn depth(&self) -> Result<Depth> {
-        let reader = self.reader(self.spans().await?, self.resolved().await?);
+        let reader = self.reader(self.spans().await?, self.seen().await?);
         blocking(move || depth::of(reader)).await
     }
 
@@ -231,7 +243,7 @@ impl Source for KafkaSource {
         if request.takes {
             return self.take(request.at_most, spans, bound).await;
         }
-        let resolved = self.resolved().await?;
+        let resolved = self.seen().await?;
         let few = request.at_most.filter(|n| gather::are_few(*n, spans.len()));
         let newest = self.newest;
         if newest && few.is_none() {
@@ -282,8 +294,12 @@ impl Source for KafkaSource {
     }
 
     async fn trim(&self) -> Result<Vec<String>> {
-        let (spans, resolved) = (self.spans().await?, self.resolved().await?);
-        trim::heads(&self.link, &self.topic, &spans, &resolved).await
+        let (spans, (resolved, all)) = (self.spans().await?, self.resolved(HELD_BACK).await?);
+        let mut said = trim::heads(&self.link, &self.topic, &spans, &resolved).await?;
+        if !all {
+            said.push(HIDDEN.to_owned());
+        }
+        Ok(said)
     }
 
     async fn purge_all(&self) -> Result<Option<u64>> {

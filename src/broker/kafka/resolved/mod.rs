@@ -6,4 +6,4 @@ mod set;
 mod state;
 
 pub(super) use set::Offsets;
-pub(super) use state::{State, transactional_id};
+pub(super) use state::{HELD_BACK, State, transactional_id};

@@ -21,7 +21,7 @@ use crate::broker::{Closed, Error, Kind, Result};
 /// Partitions it is made with: an open transaction in one holds back what is newer there, and there alone.
 const PARTITIONS: i32 = 16;
 /// How long another run may hold back what is newer of the set. Transactions of ours end within seconds.
-const HELD_BACK: Duration = Duration::from_secs(30);
+pub(in super::super) const HELD_BACK: Duration = Duration::from_secs(30);
 
 /// Where the resolved set of one topic is.
 #[derive(Clone)]
@@ -107,19 +107,21 @@ impl State {
         usize::try_from(at).ok().and_then(|at| self.partitions.get(at)).copied().unwrap_or(0)
     }
 
-    /// What is resolved of these partitions, as far as it is to be seen now.
+    /// What is resolved of these partitions, and whether that is all: an open transaction of another run, which is waited for as
+    /// long as `patience`, hides what is newer.
     ///
     /// # Errors
     /// That it cannot be read.
-    pub(in super::super) fn look(&self, of: &[i32]) -> Result<BTreeMap<i32, Offsets>> {
+    pub(in super::super) fn look(&self, of: &[i32], patience: Duration) -> Result<(BTreeMap<i32, Offsets>, bool)> {
         if !self.exists() {
-            return Ok(BTreeMap::new());
+            return Ok((BTreeMap::new(), true));
         }
         let homes: BTreeSet<i32> = of.iter().map(|p| self.home(*p)).collect();
-        let spans = offsets::spans(&self.link, &self.topic, &homes.into_iter().collect::<Vec<_>>())?;
+        let homes: Vec<i32> = homes.into_iter().collect();
+        let (spans, all) = self.visible(&homes, patience, &CancellationToken::new())?;
         let mut found = self.read(spans)?;
         found.retain(|p, _| of.contains(p));
-        Ok(found)
+        Ok((found, all))
     }
 
     /// What is resolved of one partition, all of it. To be called by who has fenced it: nobody else changes it then.
@@ -127,25 +129,34 @@ impl State {
     /// # Errors
     /// `Held` where another run's open transaction hides what is newer for too long.
     pub(in super::super) fn settled(&self, partition: i32, stop: &CancellationToken) -> Result<Offsets> {
-        let home = self.home(partition);
-        let spans = || offsets::spans(&self.link, &self.topic, &[home]);
+        let (spans, all) = self.visible(&[self.home(partition)], HELD_BACK, stop)?;
+        if !all {
+            return Err(Error::new(
+                Kind::Held,
+                format!("an open transaction in {} hides the newest of the resolved set", self.topic),
+            )
+            .during("reading the resolved set")
+            .hint("a run that was killed holds it until its transaction times out: try again in a minute"));
+        }
+        let mut found = self.read(spans)?;
+        Ok(found.remove(&partition).unwrap_or_default())
+    }
+
+    /// What can be read of these partitions of the set's topic, and whether that is all there was when it was asked for.
+    fn visible(&self, homes: &[i32], patience: Duration, stop: &CancellationToken) -> Result<(Vec<Span>, bool)> {
+        let spans = || offsets::spans(&self.link, &self.topic, homes);
         let mut now = spans()?;
-        let high = now.iter().map(|s| s.to + s.hidden).max().unwrap_or(0);
+        let highs: BTreeMap<i32, i64> = now.iter().map(|s| (s.partition, s.to + s.hidden)).collect();
+        let hides = |s: &Span| highs.get(&s.partition).is_some_and(|high| s.to < *high);
         let began = Instant::now();
-        while now.iter().any(|s| s.to < high) {
-            if stop.is_cancelled() || began.elapsed() > HELD_BACK {
-                return Err(Error::new(
-                    Kind::Held,
-                    format!("an open transaction in {} hides the newest of the resolved set", self.topic),
-                )
-                .during("reading the resolved set")
-                .hint("a run that was killed holds it until its transaction times out: try again in a minute"));
+        while now.iter().any(hides) {
+            if stop.is_cancelled() || began.elapsed() >= patience {
+                return Ok((now, false));
             }
             std::thread::sleep(Duration::from_millis(10));
             now = spans()?;
         }
-        let mut found = self.read(now)?;
-        Ok(found.remove(&partition).unwrap_or_default())
+        Ok((now, true))
     }
 
     fn read(&self, spans: Vec<Span>) -> Result<BTreeMap<i32, Offsets>> {
