@@ -132,9 +132,15 @@ fn fromjson<'a>(v: &Val) -> ValXs<'a, Val> {
     if nesting(s).is_none_or(|depth| depth > MAX_DEPTH) {
         return fail("cannot parse as JSON: it nests too deep or holds a comment");
     }
-    let parsed: Vec<_> = jaq_json::read::parse_many(s)
-        .map(|r| r.map_err(|e| Exn::from(Error::str(format_args!("cannot parse {v} as JSON: {e}")))))
-        .collect();
+    let mut parsed = Vec::new();
+    for r in jaq_json::read::parse_many(s) {
+        let failed = r.is_err();
+        parsed.push(r.map_err(|e| Exn::from(Error::str(format_args!("cannot parse {v} as JSON: {e}")))));
+        if failed {
+            // jaq's parser stands still at what it cannot read, and would say so for ever.
+            break;
+        }
+    }
     Box::new(parsed.into_iter())
 }
 
