@@ -78,6 +78,22 @@ async fn fifty_looks_where_every_return_counts_lose_nothing() {
     }
 }
 
+/// Without the management API the limit is taken to be the default. Where it is less, what that costs is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_come_back_is_told() {
+    let Some(q) = Queue::new("40", "less", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(1))]).await else {
+        return;
+    };
+    let all = q.fill(10).await;
+    let source = q.open_with(&context(&[]).0, false).await.unwrap();
+    let told = |closed: &Closed| closed.notices.iter().any(|n| n.contains("10 messages did not turn up"));
+    let (seen, closed) = look(&*source, None).await;
+    assert_eq!((seen.len(), told(&closed), q.ready().await), (all.len(), false, 10), "{closed:?}");
+    let (seen, closed) = look(&*source, None).await;
+    assert_eq!((seen.len(), told(&closed), q.ready().await), (all.len(), true, 0), "{closed:?}");
+    q.gone().await;
+}
+
 /// What is compared there starts afresh with each queue, though the carried count is shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_carried_count_costs_nothing_by_itself_before_4_3() {
