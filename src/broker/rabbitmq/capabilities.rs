@@ -44,6 +44,7 @@ pub fn describe() -> Vec<Capabilities> {
                 limit,
                 policy: Policy::of(kind, version, limit),
                 timeout: ACK_TIMEOUT,
+                average: None,
                 held_by_others: None,
                 single_active: false,
                 auto_delete: false,

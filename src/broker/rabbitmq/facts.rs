@@ -20,6 +20,8 @@ pub struct Facts {
     pub policy: Policy,
     /// How long a message may be held.
     pub timeout: Duration,
+    /// Bytes of a message, on the average of the whole queue; `None` where nobody can say.
+    pub average: Option<u64>,
     /// Messages other consumers held shortly before; `None` where nobody can say.
     pub held_by_others: Option<u64>,
     /// Whether one consumer has the queue to itself at any time.

@@ -25,6 +25,8 @@ pub struct QueueInfo {
     pub consumers: Option<u64>,
     /// Messages that can be delivered.
     pub messages_ready: Option<u64>,
+    /// Bytes of the bodies of those.
+    pub bytes_ready: Option<u64>,
     /// Messages that consumers hold.
     pub messages_unacknowledged: Option<u64>,
     /// `running`, `down`, …
@@ -57,6 +59,7 @@ impl QueueInfo {
             policy: text("policy").filter(|p| !p.is_empty()),
             consumers: json["consumers"].as_u64(),
             messages_ready: json["messages_ready"].as_u64(),
+            bytes_ready: json["message_bytes_ready"].as_u64(),
             messages_unacknowledged: json["messages_unacknowledged"].as_u64(),
             state: text("state"),
             dead_letter_exchange: setting("dead-letter-exchange").as_str().map(str::to_owned),

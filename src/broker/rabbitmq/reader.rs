@@ -248,13 +248,16 @@ impl Reader {
             return Ok(false);
         }
         let first = self.delivered == 0;
-        let fitting = match (self.facts.prefetch, self.bytes.checked_div(self.delivered)) {
+        // Those that come first may be smaller than the rest.
+        let average = self.facts.average.max(self.bytes.checked_div(self.delivered));
+        let fitting = match (self.facts.prefetch, average) {
             (Some(n), _) => u64::from(n),
             // Each of these may lose a look: begin with no more than one screen.
-            (None, None) if self.facts.policy.counts() => 20,
+            (None, _) if first && self.facts.policy.counts() => 20,
             (None, None) => FIRST,
+            (None, Some(average)) if first => (BUFFER / average.max(1)).clamp(2, FIRST),
             (None, Some(average)) => {
-                (BUFFER / average.max(1)).clamp(8, if self.request.takes { 10_000 } else { 20_000 })
+                (BUFFER / average.max(1)).clamp(2, if self.request.takes { 10_000 } else { 20_000 })
             }
         };
         let wanted = at_least.unwrap_or(0).max(self.remaining());

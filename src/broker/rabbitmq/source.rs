@@ -126,6 +126,7 @@ fn facts(kind: QueueKind, link: &Link, info: Option<&QueueInfo>, address: &Addre
         limit,
         policy: Policy::of(kind, (major, minor), limit),
         timeout: info.and_then(|i| i.consumer_timeout).unwrap_or(ACK_TIMEOUT),
+        average: info.and_then(|i| i.bytes_ready?.checked_div(i.messages_ready?)),
         held_by_others: info.and_then(|i| i.messages_unacknowledged),
         single_active: setting("single-active-consumer").and_then(serde_json::Value::as_bool).unwrap_or(false),
         delayed_retry: matches!(delayed, Some("all" | "returned")),
