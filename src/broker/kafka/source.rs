@@ -28,6 +28,8 @@ use crate::message::{DeadLetter, Target};
 const OPENING: &str = "opening the topic";
 /// What an open transaction in the set's topic means.
 const HIDDEN: &str = "another run is at work, or was killed a moment ago: what was resolved last is not visible yet";
+/// Transactions of a run that is alive are shorter than this.
+const ALIVE: Duration = Duration::from_secs(5);
 /// The topic of the resolved set where nothing else is said.
 const STATE_TOPIC: &str = "__dlq_resolved";
 
@@ -125,9 +127,9 @@ impl KafkaSource {
         Ok(found)
     }
 
-    /// What is resolved, for a look: it does not wait, and says where it may not see all.
+    /// What is resolved, for a look: it waits as long as a run that is alive can hide anything, and says where it may not see all.
     async fn seen(&self) -> Result<BTreeMap<i32, Offsets>> {
-        let (resolved, all) = self.resolved(Duration::ZERO).await?;
+        let (resolved, all) = self.resolved(ALIVE).await?;
         if !all {
             (self.ctx.notice)(HIDDEN.to_owned());
         }
