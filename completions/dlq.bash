@@ -127,7 +127,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__copy)
-            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -217,6 +217,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -249,7 +253,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__depth)
-            opts="-X -F -o -q -v -h --age --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-X -F -o -q -v -h --age --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -264,6 +268,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -295,7 +303,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__filter)
-            opts="-e -f -n -0 -X -F -o -q -v -h --exit-status --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-e -f -n -0 -X -F -o -q -v -h --exit-status --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -374,6 +382,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -405,7 +417,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__inspect)
-            opts="-f -n -0 -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -0 -X -F -o -q -v -h --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,6 +496,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -549,7 +565,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__move)
-            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -639,6 +655,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -671,7 +691,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__purge)
-            opts="-f -n -y -X -F -o -q -v -h --all --backup --no-backup --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --all --backup --no-backup --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -765,6 +785,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "auto table json jsonl archive raw" -- "${cur}"))
                     return 0
@@ -793,7 +817,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__replay)
-            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --unwrap --server-side --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --to-X --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -y -X -F -o -q -v -h --to --max-replays --keep-death-headers --unwrap --server-side --keep-partition --keep-timestamps --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --rate --concurrency --max-failures --on-failure --dry-run --yes --accept --partitions --to-X --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -895,6 +919,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-X)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -927,7 +955,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__sample)
-            opts="-f -n -0 -X -F -o -q -v -h --by --seed --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -0 -X -F -o -q -v -h --by --seed --newest --include-resolved --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --print --delimiter --null --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1017,6 +1045,10 @@ _dlq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --partitions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "auto table json jsonl archive raw" -- "${cur}"))
                     return 0
@@ -1045,7 +1077,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__stats)
-            opts="-f -n -X -F -o -q -v -h --by --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --accept --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-f -n -X -F -o -q -v -h --by --filter --filter-file --arg --argjson --filter-timeout --strict --since --until --id --ids-from --cause --limit --scan-limit --skip-bad-lines --accept --partitions --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1120,6 +1152,10 @@ _dlq() {
                     return 0
                     ;;
                 -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

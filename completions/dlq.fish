@@ -69,6 +69,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l delimiter -d 'With -
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -81,6 +82,8 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
@@ -104,6 +107,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand filter" -l delimiter -d 'With -o
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -117,6 +121,8 @@ complete -c dlq -n "__fish_dlq_using_subcommand filter" -l log-format -d 'How to
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s e -l exit-status -d 'Exit 5 when no message matches'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
@@ -142,6 +148,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand sample" -l delimiter -d 'With -o
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -154,6 +161,8 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -s 0 -l null -d 'With -o raw: a NUL byte after each payload, for bodies that contain newlines'
@@ -176,6 +185,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand stats" -l scan-limit -d 'At most
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -217,6 +227,7 @@ stop\t'Everything stops'"
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -232,6 +243,8 @@ json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-partition -d 'On Kafka: to the partition a record had, instead of by its key'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-timestamps -d 'On Kafka: with the time a record had, instead of now'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l dry-run -d 'Show the plan and stop: nothing is changed'
@@ -263,6 +276,7 @@ stop\t'Everything stops'"
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -278,6 +292,8 @@ json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-partition -d 'On Kafka: to the partition a record had, instead of by its key'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-timestamps -d 'On Kafka: with the time a record had, instead of now'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l dry-run -d 'Show the plan and stop: nothing is changed'
@@ -306,6 +322,7 @@ stop\t'Everything stops'"
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -347,6 +364,7 @@ stop\t'Everything stops'"
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -389,6 +407,7 @@ stop\t'Everything stops'"
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -413,6 +432,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -s h -l help -d 'Print he
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'

@@ -21,6 +21,7 @@ const ADDRESSES: &str = "\
 A queue is written as one address:
   amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE   a RabbitMQ queue or stream (amqps:// for TLS)
   sqs://[REGION/]NAME, its URL, or its ARN         an SQS queue, standard or FIFO
+  kafka://HOST[:PORT][,HOST...]/TOPIC              a Kafka topic
   file:PATH[.zst]                                  a dead-letter archive
   -                                                an archive on standard input or output
 
@@ -130,6 +131,9 @@ pub struct Connection {
     /// Read such options from a file, one NAME=VALUE a line
     #[arg(short = 'F', value_name = "FILE")]
     pub option_file: Option<PathBuf>,
+    /// Only these partitions of a topic: 3, 0-3 or 0-3,7
+    #[arg(long, value_name = "LIST")]
+    pub partitions: Option<String>,
 }
 
 /// Which messages.
@@ -207,6 +211,12 @@ pub struct Safety {
 /// Everything a verb that looks takes besides its queue.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Looking {
+    /// With -n N: the newest N messages of a topic instead of the oldest
+    #[arg(long, help_heading = "Selection")]
+    pub newest: bool,
+    /// Also what is resolved on a log: replayed, moved or purged before
+    #[arg(long, help_heading = "Selection")]
+    pub include_resolved: bool,
     /// Which messages.
     #[command(flatten)]
     pub select: Select,

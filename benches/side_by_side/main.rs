@@ -7,6 +7,7 @@ mod elasticmq;
 mod figures;
 mod filter;
 mod frames;
+mod kafka;
 mod machine;
 mod memory;
 mod messages;
@@ -33,12 +34,13 @@ const DLQ: &str = env!("CARGO_BIN_EXE_dlq");
 type Measure = fn(&Setting) -> Result<Table>;
 
 /// The sections: a name and a table each.
-const SECTIONS: [(&str, Measure); 6] = [
+const SECTIONS: [(&str, Measure); 7] = [
     ("start", start::measure),
     ("filter", filter::measure),
     ("memory", memory::measure),
     ("archive", archive::measure),
     ("replay", replay::measure),
+    ("kafka", kafka::measure),
     ("sqs", sqs::measure),
 ];
 

@@ -6,8 +6,10 @@
 pub mod address;
 pub mod aws;
 pub mod capability;
+pub mod credentials;
 pub mod error;
 pub mod file;
+pub mod kafka;
 pub mod rabbitmq;
 pub mod registry;
 mod remote;
@@ -86,6 +88,20 @@ pub trait Source: Send + Sync {
     async fn home(&self) -> Result<Box<dyn Sink>>;
     /// Takes off what is bookkeeping of this broker and gives the names. Pure.
     fn strip(&self, m: &mut DeadLetter) -> Vec<String>;
+    /// What the scans that follow will be wanted for. A backend that can leaves out what could not be selected anyway.
+    fn hint(&self, hints: Hints) {
+        let _ = hints;
+    }
+    /// What removing messages does here besides, a sentence each, for the plan. `purges`: nothing takes their place.
+    fn besides(&self, purges: bool) -> Vec<String> {
+        let _ = purges;
+        Vec::new()
+    }
+    /// Where removing only marks: frees the room of what a purge has marked, as far as the broker lets it. What it did, and
+    /// what it could not, a sentence each.
+    async fn trim(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// Fixes the end; refuses a look that would destroy. Close the scan on every path: dropping it may cost a delivery.
     async fn scan(&self, request: ScanRequest) -> Result<Box<dyn Scan>>;
     /// Empties the whole queue as one act, newcomers included; how many went. `None` where the broker has no such act.
@@ -127,6 +143,15 @@ pub struct ScanRequest {
     pub at_most: Option<u64>,
     /// Another scan of the same source follows: standard input must be kept.
     pub again: bool,
+}
+
+/// What is known of a selection before a message is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Only these ids.
+    pub ids: Option<Vec<String>>,
+    /// Only messages that died, or where that is not known were made, at this time or later.
+    pub since: Option<Timestamp>,
 }
 
 /// The end of a scan, fixed when it began.

@@ -38,8 +38,13 @@ pub struct Backend {
 }
 
 /// Every backend; order is that of the README.
-pub static BACKENDS: &[&Backend] =
-    &[&super::rabbitmq::BACKEND, &super::sqs::BACKEND, &super::sns::BACKEND, &super::file::BACKEND];
+pub static BACKENDS: &[&Backend] = &[
+    &super::rabbitmq::BACKEND,
+    &super::sqs::BACKEND,
+    &super::sns::BACKEND,
+    &super::kafka::BACKEND,
+    &super::file::BACKEND,
+];
 
 /// The backend whose prefix the address has.
 ///

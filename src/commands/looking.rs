@@ -204,7 +204,13 @@ fn unescape(text: &str) -> Result<Vec<u8>> {
 /// Whatever is wrong with the address or the queue.
 pub async fn open(session: &Session, queue: &str, args: &cli::Looking) -> Result<Arc<dyn Source>> {
     let opening = Opening { accept: &args.accept.accept, skip_bad_lines: args.select.skip_bad_lines, exclusive: false };
-    let source = session.source(queue, &args.connection, opening).await?;
+    let mut connection = args.connection.clone();
+    for (asked, name) in [(args.newest, "newest"), (args.include_resolved, "include-resolved")] {
+        if asked {
+            connection.option.push((name.to_owned(), "true".to_owned()));
+        }
+    }
+    let source = session.source(queue, &connection, opening).await?;
     session.say_costs(&*source);
     source.capabilities().advice().iter().for_each(|advice| session.ui.notice(advice));
     Ok(source)

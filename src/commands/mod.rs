@@ -41,6 +41,9 @@ pub fn main() -> Exit {
         yes: cli.verb.yes(),
     };
     let ui = Ui::new(options, Terminal::detect(cli.output.color));
+    if options.verbose {
+        crate::ui::libraries::show(&ui);
+    }
     run(&cli, &ui).unwrap_or_else(|e| {
         ui.error(&e);
         Exit::of(e.kind())

@@ -31,6 +31,12 @@ pub struct Args {
     /// Let the broker move everything as it is, where it can (the move task of SQS)
     #[arg(long)]
     pub server_side: bool,
+    /// On Kafka: to the partition a record had, instead of by its key
+    #[arg(long)]
+    pub keep_partition: bool,
+    /// On Kafka: with the time a record had, instead of now
+    #[arg(long)]
+    pub keep_timestamps: bool,
     #[command(flatten)]
     pub(crate) change: cli::Changing,
     #[command(flatten)]
@@ -42,8 +48,15 @@ pub struct Args {
 /// # Errors
 /// Whatever ends it before anything was begun.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
+    let (mut changing, mut to_option) = (args.change.clone(), args.to_connection.to_option.clone());
+    for (asked, name) in [(args.keep_partition, "keep-partition"), (args.keep_timestamps, "keep-timestamps")] {
+        if asked {
+            let options = if args.to.is_some() { &mut to_option } else { &mut changing.connection.option };
+            options.push((name.to_owned(), "true".to_owned()));
+        }
+    }
     let to = match &args.to {
-        Some(to) => To::Place(Address::parse(to, &args.to_connection.to_option)?),
+        Some(to) => To::Place(Address::parse(to, &to_option)?),
         None if args.to_connection.to_option.is_empty() => To::Origins,
         None => {
             return Err(Error::new(Kind::Usage, "--to-X is for the destination that --to names, and there is no --to"));
@@ -53,7 +66,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         what: What::Replay,
         queue: &args.queue,
         to,
-        args: &args.change,
+        args: &changing,
         replay: Some(Replaying {
             keep_death_headers: args.keep_death_headers,
             max_replays: args.max_replays,

@@ -118,6 +118,7 @@ pub fn address(typed: &str, connection: &cli::Connection) -> Result<Address> {
         None => vec![],
     };
     options.extend(connection.option.iter().cloned());
+    options.extend(connection.partitions.iter().map(|list| ("partitions".to_owned(), list.clone())));
     Address::parse(typed, &options)
 }
 
@@ -143,7 +144,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("o");
         std::fs::write(&path, "# ours\n\n a = 1 \nb=2=3\n").expect("write");
-        let connection = cli::Connection { option: vec![("a".into(), "9".into())], option_file: Some(path.clone()) };
+        let connection = cli::Connection {
+            option: vec![("a".into(), "9".into())],
+            option_file: Some(path.clone()),
+            partitions: None,
+        };
         let mut options = options_from(&path).expect("read");
         options.extend(connection.option);
         let map: std::collections::BTreeMap<_, _> = options.into_iter().collect();

@@ -68,7 +68,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         select: args.select.clone(),
         accept: args.accept.clone(),
         connection: args.connection.clone(),
-        print: cli::Print::default(),
+        ..cli::Looking::default()
     };
     let source = open(session, &args.queue, &looking).await?;
     let total = source.depth().await.ok().and_then(|d| d.waiting());

@@ -83,6 +83,7 @@ fn the_standard_library_is_whole() {
         ("[.[]?, 1, \"\\(1+1)\\([1])\"] | last", "\"2[1]\""),
         ("\"[1,{\\\"a\\\":2}]\" | fromjson | tojson", r#""[1,{\"a\":2}]""#),
         ("\"12\" | tonumber", "12"),
+        ("[\"i1\", \"1,2\", \"nan\", \"5x\" | try tonumber catch \"no\"]", r#"["no",1,"no","no",5,"no"]"#),
         ("1425599621 | todate", "\"2015-03-05T23:53:41Z\""),
         ("[recurse(if . < 3 then . + 1 else empty end)] | length", "ERR"),
         ("[1 | recurse(if . < 3 then . + 1 else empty end)]", "[1,2,3]"),

@@ -87,6 +87,7 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     // With one place to go, its absence is known before a message is touched.
     let opened = match if one_place { sink.check(None).await } else { Ok(()) } {
         Ok(()) => {
+            source.hint(selection.hints());
             let request = ScanRequest { takes: removes, at_most: at_most(&selection), again: false };
             source.scan(request).await
         }
@@ -358,8 +359,9 @@ impl Drive<'_> {
                 }
             };
             self.told(&id, &e);
-            // The connection is gone, on either side: whatever else were begun would fail or come twice.
-            if matches!(e.kind(), Kind::Unreachable | Kind::ClosedPipe) && !self.ending {
+            // The connection is gone, on either side, or the queue is another run's now: whatever else were begun would fail or
+            // come twice.
+            if matches!(e.kind(), Kind::Unreachable | Kind::ClosedPipe | Kind::Held) && !self.ending {
                 self.end(Stopped::Error, Some(e));
             }
         }

@@ -12,12 +12,20 @@ pub struct Route {
     one_place: bool,
     fallback: Vec<Arc<Target>>,
     own: Option<String>,
+    /// The partition it had goes with it; otherwise its key decides anew.
+    keeps_partition: bool,
 }
 
 impl Route {
     /// `one_place`: everything goes where the sink was opened to. `fallback`: the origins the broker's topology names.
     pub fn new(one_place: bool, fallback: Vec<Target>, source: &Address) -> Self {
-        Route { one_place, fallback: fallback.into_iter().map(Arc::new).collect(), own: queue_name(source) }
+        let keeps_partition = source.option("keep-partition").is_some_and(|v| v != "false");
+        Route {
+            one_place,
+            fallback: fallback.into_iter().map(Arc::new).collect(),
+            own: queue_name(source),
+            keeps_partition,
+        }
     }
 
     /// The target of one message; `None` where the sink was opened to.
@@ -28,7 +36,7 @@ impl Route {
         if self.one_place {
             return Ok(None);
         }
-        let told = [death, m.origin.as_ref()].into_iter().flatten().find_map(target_of);
+        let told = [death, m.origin.as_ref()].into_iter().flatten().find_map(|o| self.target_of(o));
         let target = match told {
             Some(target) => Arc::new(target),
             None => match self.fallback.as_slice() {
@@ -58,25 +66,25 @@ impl Route {
             _ => Ok(Some(target)),
         }
     }
-}
 
-/// The part of an origin that says where to send to: not the offset it had there, nor who read it.
-fn target_of(origin: &Origin) -> Option<Target> {
-    let Origin { queue, exchange, routing_key, partition, .. } = origin;
-    match (exchange, routing_key, queue) {
-        // Another queue bound to the same exchange gets it as well, as it did when it was first published.
-        (Some(_), Some(_), _) => {
-            Some(Target { exchange: exchange.clone(), routing_key: routing_key.clone(), ..Target::default() })
+    /// The part of an origin that says where to send to: not the offset it had there, nor who read it.
+    fn target_of(&self, origin: &Origin) -> Option<Target> {
+        let Origin { queue, exchange, routing_key, partition, .. } = origin;
+        match (exchange, routing_key, queue) {
+            // Another queue bound to the same exchange gets it as well, as it did when it was first published.
+            (Some(_), Some(_), _) => {
+                Some(Target { exchange: exchange.clone(), routing_key: routing_key.clone(), ..Target::default() })
+            }
+            (_, _, Some(_)) => Some(Target {
+                queue: queue.clone(),
+                routing_key: if exchange.is_none() { routing_key.clone() } else { None },
+                partition: partition.filter(|_| self.keeps_partition),
+                ..Target::default()
+            }),
+            (None, Some(_), None) => Some(Target { routing_key: routing_key.clone(), ..Target::default() }),
+            (Some(x), None, None) if !x.is_empty() => Some(Target { exchange: exchange.clone(), ..Target::default() }),
+            _ => None,
         }
-        (_, _, Some(_)) => Some(Target {
-            queue: queue.clone(),
-            routing_key: if exchange.is_none() { routing_key.clone() } else { None },
-            partition: *partition,
-            ..Target::default()
-        }),
-        (None, Some(_), None) => Some(Target { routing_key: routing_key.clone(), ..Target::default() }),
-        (Some(x), None, None) if !x.is_empty() => Some(Target { exchange: exchange.clone(), ..Target::default() }),
-        _ => None,
     }
 }
 
@@ -119,6 +127,7 @@ mod tests {
             one_place: false,
             fallback: fallback.into_iter().map(Arc::new).collect(),
             own: Some("orders.dlq".into()),
+            keeps_partition: true,
         }
     }
 

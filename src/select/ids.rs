@@ -23,6 +23,11 @@ impl Ids {
         self.0.get(id).inspect(|found| found.store(true, Ordering::Relaxed)).is_some()
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Those no message had, sorted.
     pub fn missing(&self) -> Vec<&str> {
         let missing = self.0.iter().filter(|(_, found)| !found.load(Ordering::Relaxed));

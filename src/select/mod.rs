@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::broker::{Batch, Error, Kind};
+use crate::broker::{Batch, Error, Hints, Kind};
 use crate::death::{self, Death};
 use crate::filter::{Program, Truth};
 use crate::message::DeadLetter;
@@ -68,6 +68,11 @@ impl Judged {
 }
 
 impl Selection {
+    /// What a backend may leave out without reading it.
+    pub fn hints(&self) -> Hints {
+        Hints { ids: self.ids.as_ref().map(|ids| ids.iter().map(str::to_owned).collect()), since: self.since }
+    }
+
     /// Judges a batch on this thread. `limit` and `scan_limit` are the caller's to count.
     pub fn judge(&self, batch: Batch) -> Judged {
         self.judge_watched(batch, &Watch::default())

@@ -2,6 +2,7 @@
 
 pub mod colour;
 mod data;
+pub mod libraries;
 mod log;
 mod progress;
 mod prompt;

@@ -16,6 +16,7 @@ servers=(
   "rabbitmq 3.10 DLQ_TEST_RABBITMQ_310"
   "elasticmq - DLQ_TEST_ELASTICMQ"
   "moto - DLQ_TEST_MOTO"
+  "kafka - DLQ_TEST_KAFKA"
 )
 # server COMMAND SCRIPT VERSION
 server() { "$here/$2.sh" "$1" $([[ $3 == - ]] || echo "$3"); }

@@ -3,6 +3,7 @@
 mod cases;
 mod fixture;
 mod on_file;
+mod on_kafka;
 mod on_rabbitmq;
 mod on_sqs;
 #[path = "../support/servers.rs"]
@@ -52,6 +53,7 @@ macro_rules! every_case {
 
 every_case!(archive, on_file::plain());
 every_case!(compressed_archive, on_file::compressed());
+every_case!(kafka_topic, on_kafka::topic());
 every_case!(rabbitmq_43_quorum, on_rabbitmq::queue("43", "quorum"));
 every_case!(rabbitmq_43_classic, on_rabbitmq::queue("43", "classic"));
 every_case!(rabbitmq_43_stream, on_rabbitmq::queue("43", "stream"));

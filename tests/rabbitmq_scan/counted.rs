@@ -50,6 +50,14 @@ async fn fifty_looks_where_every_return_counts_lose_nothing() {
             opened_knowing_the_limit(&q).await;
         }
         let careful = q.open_with(&context(&[]).0, management).await.unwrap();
+        if !management {
+            // The limit may be less than the default.
+            let refused = careful.scan(request(false, None)).await.err().unwrap();
+            assert_eq!(refused.kind(), Kind::Hazard("delivery-limit"));
+            fifty(&q, false, 0).await;
+            q.gone().await;
+            continue;
+        }
         assert_eq!(careful.capabilities().peek, Peek::CountsDelivery { limit: Some(20) });
         let mut looks = 0;
         let refused = loop {
@@ -64,18 +72,39 @@ async fn fifty_looks_where_every_return_counts_lose_nothing() {
         assert_eq!(refused.kind(), Kind::Hazard("delivery-limit"));
         assert!(refused.to_string().contains("3 looks left"), "{refused}");
         assert_eq!(looks, 17, "management {management}");
-        let brave = q.open_with(&context(&["delivery-limit"]).0, management).await.unwrap();
-        let mut saved = 0;
-        for n in looks..50 {
-            let (seen, closed) = look(&*brave, None).await;
-            let whole: BTreeSet<_> = seen.iter().collect();
-            assert_eq!((seen.len(), whole.len()), (40, 40), "look {n}, management {management}");
-            assert_eq!(q.ready().await, 40, "look {n}, management {management}");
-            saved += closed.notices.iter().filter(|n| n.contains("carried more deliveries")).count();
-        }
-        assert!(saved >= 1, "management {management}: the count never ran out");
+        fifty(&q, management, looks).await;
         q.gone().await;
     }
+}
+
+/// Accepted, the looks go on up to the fiftieth, and what the last allowed one would destroy is saved.
+async fn fifty(q: &Queue, management: bool, looks: usize) {
+    let brave = q.open_with(&context(&["delivery-limit"]).0, management).await.unwrap();
+    let mut saved = 0;
+    for n in looks..50 {
+        let (seen, closed) = look(&*brave, None).await;
+        let whole: BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), whole.len()), (40, 40), "look {n}, management {management}");
+        assert_eq!(q.ready().await, 40, "look {n}, management {management}");
+        saved += closed.notices.iter().filter(|n| n.contains("carried more deliveries")).count();
+    }
+    assert!(saved >= 1, "management {management}: the count never ran out");
+}
+
+/// Without the management API the limit is taken to be the default. Where it is less, what that costs is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_come_back_is_told() {
+    let Some(q) = Queue::new("40", "less", "quorum", &[("x-delivery-limit", AMQPValue::LongInt(1))]).await else {
+        return;
+    };
+    let all = q.fill(10).await;
+    let source = q.open_with(&context(&["delivery-limit"]).0, false).await.unwrap();
+    let told = |closed: &Closed| closed.notices.iter().any(|n| n.contains("10 messages did not turn up"));
+    let (seen, closed) = look(&*source, None).await;
+    assert_eq!((seen.len(), told(&closed), q.ready().await), (all.len(), false, 10), "{closed:?}");
+    let (seen, closed) = look(&*source, None).await;
+    assert_eq!((seen.len(), told(&closed), q.ready().await), (all.len(), true, 0), "{closed:?}");
+    q.gone().await;
 }
 
 /// What is compared there starts afresh with each queue, though the carried count is shown.

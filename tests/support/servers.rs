@@ -29,6 +29,12 @@ pub fn moto() -> Option<String> {
     var("DLQ_TEST_MOTO_URL")
 }
 
+/// `kafka://HOST:PORT` of a running cluster; none, in sight, where there is none and none is required.
+pub fn kafka() -> Option<String> {
+    let url = var("DLQ_TEST_KAFKA_URL")?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
 /// A variable `DLQ_TEST_SERVER_…` that `tests/run` sets.
 pub fn var(name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|v| !v.is_empty());

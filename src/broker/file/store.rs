@@ -72,7 +72,7 @@ impl FileStore {
 impl Store for FileStore {
     fn append(&mut self, lines: &[u8]) -> Result<()> {
         if self.broken {
-            return Err(failed_earlier(&self.path));
+            return Err(failed_earlier(Kind::Io, &self.path));
         }
         let prefix: &[u8] = if self.open_line && !lines.is_empty() { b"\n" } else { b"" };
         let packed;
@@ -190,8 +190,8 @@ fn refuse(path: &Path, torn: bool, why: &str) -> Error {
     Error::new(Kind::Corrupt, text).during("opening the archive")
 }
 
-fn failed_earlier(path: &Path) -> Error {
-    Error::new(Kind::Io, format!("{} failed earlier and is no longer written", path.display()))
+fn failed_earlier(kind: Kind, path: &Path) -> Error {
+    Error::new(kind, format!("{} failed earlier and is no longer written", path.display()))
 }
 
 /// A device, a named pipe, standard output: nothing to lock, to truncate or to look at.
@@ -200,13 +200,13 @@ pub(super) struct StreamStore {
     out: Box<dyn Write + Send>,
     /// A file behind standard output, which can be made durable.
     file: Option<File>,
-    /// Half a batch was written: what came behind it could not be read.
-    broken: bool,
+    /// Half a batch was written, and why no more: what came behind it could not be read.
+    broken: Option<Kind>,
 }
 
 impl StreamStore {
     pub(super) fn new(path: PathBuf, out: impl Write + Send + 'static) -> StreamStore {
-        StreamStore { path, out: Box::new(out), file: None, broken: false }
+        StreamStore { path, out: Box::new(out), file: None, broken: None }
     }
 
     pub(super) fn stdout() -> StreamStore {
@@ -249,12 +249,13 @@ fn unbuffered() -> Option<(File, Option<File>)> {
 
 impl Store for StreamStore {
     fn append(&mut self, lines: &[u8]) -> Result<()> {
-        if self.broken {
-            return Err(failed_earlier(&self.path));
+        if let Some(kind) = self.broken {
+            return Err(failed_earlier(kind, &self.path));
         }
         self.write(lines).map_err(|(written, e)| {
-            self.broken = written > 0;
-            error::io("write", &self.path, e)
+            let e = error::io("write", &self.path, e);
+            self.broken = (written > 0).then_some(e.kind());
+            e
         })
     }
 

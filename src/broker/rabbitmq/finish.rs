@@ -44,8 +44,16 @@ impl Reader {
         if let Err(e) = saved {
             return Err(if self.at_risk.is_empty() { e } else { self.not_saved(e, kept) });
         }
-        if given > 0 {
+        if given.messages > 0 {
             self.closed.notices.extend(behind);
+        }
+        if given.missing > 0 && !self.facts.delayed_retry {
+            let counts =
+                if self.facts.policy.counts() { ", or a delivery limit has dropped or dead-lettered them" } else { "" };
+            self.closed.notices.push(format!(
+                "of what was given back, {} did not turn up in the queue again: expired or taken by somebody meanwhile{counts}",
+                number(given.missing, "message")
+            ));
         }
         self.tell();
         if let Some(rescuer) = self.rescuer.take() {

@@ -51,6 +51,15 @@ pub async fn counts(
     Ok((u64::from(q.message_count()), u64::from(q.consumer_count())))
 }
 
+/// What giving back came to.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenBack {
+    /// Messages that were given back.
+    pub messages: u64,
+    /// How many of them were not in the queue afterwards, though nobody consumes from it.
+    pub missing: u64,
+}
+
 /// A channel with unsettled deliveries.
 pub struct Held {
     /// Consumes and settles; nothing else, so that nothing else can close it.
@@ -183,13 +192,13 @@ impl Held {
     ///
     /// # Errors
     /// Where that is not certain.
-    pub async fn give_back(&self, starts: &[u64]) -> Result<u64> {
+    pub async fn give_back(&self, starts: &[u64]) -> Result<GivenBack> {
         let doing = "giving messages back";
         self.shut().await;
         let unsettled = self.ledger(Ledger::unsettled);
         let last = self.ledger(Ledger::last);
         let (before, _) = counts(&self.channel, &self.queue, self.longest, doing).await?;
-        let mut returned = 0;
+        let (mut returned, mut missing) = (0, 0);
         for (n, from) in starts.iter().enumerate() {
             let to = starts.get(n + 1).map_or(last, |next| next - 1);
             if let Some(tag) = self.ledger(|l| l.last_unsettled_in(*from, to)) {
@@ -197,16 +206,17 @@ impl Held {
                 returned += self.ledger(|l| l.unsettled_in(*from, to));
                 answer(self.longest, doing, self.channel.basic_nack(tag, options)).await?;
                 // A channel that is behind with a quorum queue puts returns off, and sends those of the last consumer first.
-                self.await_return(before + returned).await?;
+                missing = self.await_return(before + returned).await?;
             }
         }
-        Ok(unsettled)
+        Ok(GivenBack { messages: unsettled, missing })
     }
 
     /// A queue answers a declare ahead of returns that wait in its inbox (classic) or in its log (quorum), so the count is
     /// asked for until they are seen in it. Other consumers may take them at once: a count that rests is enough then, and one
-    /// that never rests, as they go on or as messages expire, is not waited for.
-    async fn await_return(&self, expected: u64) -> Result<()> {
+    /// that never rests, as they go on or as messages expire, is not waited for. Gives how many never turned up where nobody
+    /// consumes.
+    async fn await_return(&self, expected: u64) -> Result<u64> {
         let began = Instant::now();
         let (mut seen, mut since) = (0, began);
         loop {
@@ -216,7 +226,7 @@ impl Held {
                 _ => (Duration::from_millis(300), self.longest.min(CROWDED)),
             };
             if ready >= expected || (ready == seen && since.elapsed() > rests) || began.elapsed() > most {
-                return Ok(());
+                return Ok(if consumers == 0 { expected.saturating_sub(ready) } else { 0 });
             }
             if ready != seen {
                 (seen, since) = (ready, Instant::now());

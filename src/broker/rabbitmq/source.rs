@@ -252,6 +252,13 @@ impl RabbitSource {
                 "each look at a quorum queue of this version counts as a delivery, and whether this one has a delivery limit, above \
                  which messages are dropped, cannot be told without the management API (name it with -X management=URL)",
             ),
+            Policy::EveryReturn(n) if self.facts.limit == Limit::Unknown => self.ctx.accept(
+                hazard::NAME,
+                format!(
+                    "each look at a quorum queue of this version counts as a delivery, and after how many this one drops a message \
+                     cannot be told without the management API (name it with -X management=URL); where nothing is set it is {n}"
+                ),
+            ),
             Policy::EveryReturn(n) if n <= i64::try_from(hazard::FEW).unwrap_or(i64::MAX) => self.ctx.accept(
                 hazard::NAME,
                 format!("each look counts as a delivery, and after {} of them this queue drops or dead-letters a message", n.max(0)),

@@ -17,6 +17,8 @@ use crate::broker::{Error, Kind, Result};
 
 /// Calls of one kind at a time.
 const AT_ONCE: usize = 32;
+/// Calls that are prepared ahead.
+const PREPARED: usize = 4 * AT_ONCE;
 /// Tries for entries that fail through no fault of ours.
 const TRIES: u32 = 4;
 
@@ -76,8 +78,13 @@ where
     F: Fn(&'a [Lease]) -> A,
     A: Future<Output = Vec<Result<()>>>,
 {
-    let calls: Vec<A> = leases.chunks(BATCH).map(call).collect();
-    stream::iter(calls).buffered(AT_ONCE).concat().await
+    let mut fates = Vec::with_capacity(leases.len());
+    // In pieces: a call that waits for its turn takes some kilobytes.
+    for some in leases.chunks(BATCH * PREPARED) {
+        let calls: Vec<A> = some.chunks(BATCH).map(&call).collect();
+        fates.extend(stream::iter(calls).buffered(AT_ONCE).concat().await);
+    }
+    fates
 }
 
 /// Ids that went through, and those that did not with their reasons.

@@ -109,6 +109,8 @@ struct Opened<'a> {
     rate: Option<Rate>,
     run: RunId,
     started: Timestamp,
+    /// The broker empties the queue in one act.
+    whole: bool,
 }
 
 /// Looks, plans, asks, acts and reports.
@@ -136,7 +138,9 @@ pub async fn run(change: &Change<'_>, session: &Session) -> Result<Exit> {
     let run = RunId::new(started);
     session.ui.set_run(run.as_str());
     let treatment = treatment(change, &*source).await?;
-    let opened = Opened { change, session, source, selection: Arc::new(selection), treatment, rate, run, started };
+    let whole = change.whole && source.capabilities().whole_purge;
+    let selection = Arc::new(selection);
+    let opened = Opened { change, session, source, selection, treatment, rate, run, started, whole };
     if change.server_side {
         return remote::run(opened).await;
     }
@@ -171,7 +175,7 @@ impl Opened<'_> {
         let mut sink = self.sink().await?;
         let ready = self.ready(sink.as_mut()).await;
         match ready {
-            Ok(ControlFlow::Continue(_)) if self.change.whole => {
+            Ok(ControlFlow::Continue(_)) if self.whole => {
                 sink.leave().await?;
                 self.purge_whole().await
             }
@@ -290,6 +294,12 @@ impl Opened<'_> {
         };
         let tally = run_engine(job, &watching).await;
         drop(watching);
+        if self.change.what == What::Purge && tally.moved > 0 {
+            match self.source.trim().await {
+                Ok(said) => said.iter().for_each(|text| self.session.ui.notice(text)),
+                Err(e) => self.session.ui.warn(&format!("what was purged is marked, and its room was not freed: {e}")),
+            }
+        }
         if self.change.args.safety.yes {
             selecting::say_missing(&self.selection, tally.read, &self.session.ui);
         }

@@ -92,7 +92,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey) 
 pub(super) fn question(opened: &Opened<'_>, survey: &Survey) -> String {
     let how_many = match (&survey.planned, &survey.depth) {
         (Some(planned), _) => human::counted(planned.selected, "message"),
-        (None, Some(Depth { ready: Some(n), .. })) if opened.change.whole => {
+        (None, Some(Depth { ready: Some(n), .. })) if opened.whole => {
             format!("about {}, and whatever arrives meanwhile", human::counted(*n, "message"))
         }
         _ => "what is selected".to_owned(),
@@ -206,12 +206,15 @@ fn time(opened: &Opened<'_>, survey: &Survey) -> Option<Duration> {
 
 fn hazards(opened: &Opened<'_>, survey: &Survey) -> Vec<String> {
     // The look of a survey has said them.
-    let mut notes = if survey.planned.is_some() || opened.change.server_side || opened.change.whole {
+    let mut notes = if survey.planned.is_some() || opened.change.server_side || opened.whole {
         vec![]
     } else {
         opened.source.capabilities().notices()
     };
-    if opened.change.whole {
+    if opened.change.what.removes() {
+        notes.extend(opened.source.besides(opened.change.what == What::Purge));
+    }
+    if opened.whole {
         notes.extend(opened.source.whole_purge_notes());
     }
     let claim_checks = survey.planned.as_ref().map_or(0, |p| p.claim_checks);

@@ -32,7 +32,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     let named = selection.program.as_ref().is_some_and(|p| !p.paths().is_empty());
     let shown = change.args.safety.dry_run || !change.args.safety.yes;
     let mut survey = Survey::counted(depth);
-    if change.whole || !(named || shown) {
+    if opened.whole || !(named || shown) {
         return Ok(survey);
     }
     session.say_costs(&**source);

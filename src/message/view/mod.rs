@@ -11,7 +11,7 @@ use jaq_json::{Map, Num, Val};
 use jiff::Timestamp;
 
 use super::unwrap::{self, Inner};
-use super::{ClaimCheck, DeadLetter, Mark, Origin, Payload};
+use super::{ClaimCheck, DeadLetter, Mark, Origin, Payload, Value};
 use crate::death::{self, Death};
 
 pub use body::{MAX_DEPTH, Want, body, nesting};
@@ -55,6 +55,7 @@ pub const FIELDS: &[&str] = &[
     "death",
     "deliveries",
     "replays",
+    "resolved",
 ];
 
 /// Keys are made once: a copy is a pointer and a count, where a string would be an allocation and a copy of its bytes.
@@ -102,7 +103,12 @@ fn field(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Option
             None => death_val(&death::of(m)?),
         },
         "deliveries" => Val::Num(Num::from_integral(m.deliveries?)),
-        _ => Val::from(Mark::replays(&m.headers) as usize),
+        "replays" => Val::from(Mark::replays(&m.headers) as usize),
+        // Only a log keeps what is done with, and only where that was asked for is it shown.
+        _ => match m.position.last("resolved")? {
+            Value::Bool(resolved) => Val::Bool(*resolved),
+            _ => return None,
+        },
     })
 }
 

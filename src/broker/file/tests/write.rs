@@ -180,14 +180,14 @@ async fn a_reader_that_went_away_is_a_closed_pipe() {
 }
 
 /// Takes a few bytes, fails, and takes everything again, as a disk does on which room is made.
-struct Full(Arc<Mutex<Vec<u8>>>, usize);
+struct Full(Arc<Mutex<Vec<u8>>>, usize, std::io::ErrorKind);
 
 impl std::io::Write for Full {
     fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
         let room = buf.len().min(self.1);
         self.1 = if room < buf.len() && self.1 > 0 { 0 } else { usize::MAX };
         if room == 0 {
-            return Err(std::io::ErrorKind::StorageFull.into());
+            return Err(self.2.into());
         }
         self.0.lock().unwrap().extend_from_slice(&buf[..room]);
         Ok(room)
@@ -201,14 +201,18 @@ impl std::io::Write for Full {
 #[tokio::test]
 async fn nothing_follows_half_a_line_that_cannot_be_taken_back() {
     use super::super::store::StreamStore;
-    let written = Arc::default();
-    let store = StreamStore::new("x".into(), Full(Arc::clone(&written), 10));
-    let mut sink = FileSink::start("x".into(), Box::new(store)).unwrap();
-    for _ in 0..2 {
-        let results = sink.publish(outgoing(numbers(0..1))).await.await;
-        assert!(results[0].is_err(), "{results:?}");
+    // That the reader went away is no failure, and stays none for what would have come next.
+    for (why, kind) in [(std::io::ErrorKind::StorageFull, Kind::Io), (std::io::ErrorKind::BrokenPipe, Kind::ClosedPipe)]
+    {
+        let written = Arc::default();
+        let store = StreamStore::new("x".into(), Full(Arc::clone(&written), 10, why));
+        let mut sink = FileSink::start("x".into(), Box::new(store)).unwrap();
+        for _ in 0..2 {
+            let results = sink.publish(outgoing(numbers(0..1))).await.await;
+            assert_eq!(results[0].as_ref().unwrap_err().kind(), kind, "{results:?}");
+        }
+        assert_eq!(written.lock().unwrap().len(), 10);
     }
-    assert_eq!(written.lock().unwrap().len(), 10);
 }
 
 #[tokio::test]

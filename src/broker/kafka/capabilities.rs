@@ -1,0 +1,17 @@
+//! What a topic can do.
+
+use crate::broker::capability::{Accuracy, Capabilities, Coverage, IdentityKind, Lease, Order, Peek, Removal};
+
+/// A topic.
+pub(super) const TOPIC: Capabilities = Capabilities {
+    kind: "topic",
+    peek: Peek::Free,
+    coverage: Coverage::All,
+    removal: Removal::MarkAndTrim,
+    lease: Lease::None,
+    order: Order::Lanes,
+    identity: IdentityKind::Exact,
+    // Transaction markers and what compaction took have offsets too.
+    accuracy: Accuracy::UpperBound,
+    whole_purge: false,
+};

@@ -1,0 +1,71 @@
+//! The client library's configuration.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::address::{OPTIONS, Parts};
+use super::sys;
+use crate::broker::credentials::Given;
+use crate::broker::{Address, Result};
+
+/// What every client of ours has, over which the options of the address go.
+///
+/// # Errors
+/// `Usage` for an option that Kafka's client does not know.
+pub(super) fn base(address: &Address, parts: &Parts, login: Option<&Given>) -> Result<ClientConfig> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(if log::log_enabled!(target: "librdkafka", log::Level::Info) {
+        RDKafkaLogLevel::Info
+    } else {
+        RDKafkaLogLevel::Warning
+    });
+    config.set("client.id", "dlq").set("socket.connection.setup.timeout.ms", "5000");
+    for (name, value) in &address.options {
+        if !OPTIONS.contains(&name.as_str()) {
+            config.set(name, value);
+        }
+    }
+    if let Some(Given { username, password, .. }) = login {
+        if let (Some(name), None) = (username, config.get("sasl.username")) {
+            config.set("sasl.username", name);
+        }
+        config.set("sasl.password", password.expose());
+    }
+    // A file of options is often that of another program: where and as which group it reads is not for us.
+    for other in ["metadata.broker.list", "group.id", "group.instance.id"] {
+        config.remove(other);
+    }
+    config.set("bootstrap.servers", parts.bootstrap());
+    // A typing error must never make a topic.
+    config.set("allow.auto.create.topics", "false");
+    config.create_native_config().map_err(|e| super::error::map(&e, "reading the options"))?;
+    Ok(config)
+}
+
+/// For reading: little memory, no waiting at the end, no group.
+pub(super) fn consumer(base: &ClientConfig) -> ClientConfig {
+    let mut config = base.clone();
+    for (name, value) in [
+        // Without this each time its queue is full it waits a second.
+        ("fetch.queue.backoff.ms", "2"),
+        ("fetch.wait.max.ms", "20"),
+        ("fetch.message.max.bytes", "2097152"),
+        ("fetch.max.bytes", "16777216"),
+        ("queued.max.messages.kbytes", "16384"),
+        ("isolation.level", "read_committed"),
+    ] {
+        if base.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
+    config.set("enable.partition.eof", "true");
+    // Anything else would skip what was trimmed meanwhile without a word.
+    config.set("auto.offset.reset", "error");
+    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    config
+}
+
+/// Names of all options the library knows.
+pub(super) fn names() -> Vec<String> {
+    sys::property_names()
+}

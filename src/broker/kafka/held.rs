@@ -1,0 +1,123 @@
+//! The partitions a removing scan has fenced, and what of them is handed out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use super::fence::{Fence, taken_over};
+use super::produce::BATCH;
+use super::resolved::State;
+use crate::broker::{Error, Kind, Result};
+
+/// Producers open at once, where what is handed out allows: each has threads and memory of its own.
+pub(super) const OPEN: usize = 4;
+
+/// Shared by the reading thread, the settler and the mover.
+pub(super) struct Held {
+    pub(super) state: State,
+    pub(super) stop: CancellationToken,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    fences: BTreeMap<i32, Arc<Mutex<Fence>>>,
+    /// Handed out and not settled.
+    out: HashMap<i32, usize>,
+    /// Read to their ends.
+    finished: BTreeSet<i32>,
+    /// Taken over by another run.
+    lost: BTreeSet<i32>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Held {
+    pub(super) fn new(state: State, stop: CancellationToken) -> Self {
+        Held { state, stop, inner: Mutex::default() }
+    }
+
+    /// The fence of a partition; taken over once more where it was let go meanwhile.
+    ///
+    /// # Errors
+    /// As [`Fence::open`].
+    pub(super) fn fence(&self, partition: i32, batch: u64) -> Result<Arc<Mutex<Fence>>> {
+        {
+            let inner = lock(&self.inner);
+            if inner.lost.contains(&partition) {
+                return Err(taken_over(partition));
+            }
+            if let Some(fence) = inner.fences.get(&partition) {
+                return Ok(Arc::clone(fence));
+            }
+        }
+        let fence = Arc::new(Mutex::new(Fence::open(&self.state, partition, batch.min(BATCH), &self.stop)?));
+        lock(&self.inner).fences.insert(partition, Arc::clone(&fence));
+        Ok(fence)
+    }
+
+    /// The fence, if it is there.
+    pub(super) fn opened(&self, partition: i32) -> Option<Arc<Mutex<Fence>>> {
+        lock(&self.inner).fences.get(&partition).cloned()
+    }
+
+    /// It is of no use any more. A partition that another run has taken over is never taken back.
+    pub(super) fn drop_fence(&self, partition: i32, why: &Error) {
+        let gone = {
+            let mut inner = lock(&self.inner);
+            if why.kind() == Kind::Held {
+                inner.lost.insert(partition);
+            }
+            inner.fences.remove(&partition)
+        };
+        let_go(gone.into_iter().collect());
+    }
+
+    pub(super) fn hand_out(&self, partition: i32, many: usize) {
+        *lock(&self.inner).out.entry(partition).or_default() += many;
+    }
+
+    /// Whether anything of it was handed out.
+    pub(super) fn knows(&self, partition: i32) -> bool {
+        lock(&self.inner).out.contains_key(&partition)
+    }
+
+    pub(super) fn finish(&self, partition: i32) {
+        lock(&self.inner).finished.insert(partition);
+    }
+
+    pub(super) fn settled(&self, partition: i32, many: usize) {
+        if let Some(out) = lock(&self.inner).out.get_mut(&partition) {
+            *out = out.saturating_sub(many);
+        }
+    }
+
+    /// Lets go of what is read and settled; how many are open then.
+    pub(super) fn tidy(&self) -> usize {
+        let (gone, open) = {
+            let mut inner = lock(&self.inner);
+            let idle = |p: &i32| inner.finished.contains(p) && inner.out.get(p).copied().unwrap_or(0) == 0;
+            let idle: Vec<i32> = inner.fences.keys().copied().filter(idle).collect();
+            let gone: Vec<_> = idle.iter().filter_map(|p| inner.fences.remove(p)).collect();
+            (gone, inner.fences.len())
+        };
+        let_go(gone);
+        open
+    }
+
+    /// Lets go of all.
+    pub(super) fn close(&self) {
+        let gone = std::mem::take(&mut lock(&self.inner).fences).into_values().collect();
+        let_go(gone);
+    }
+}
+
+/// Closing a producer takes a moment, which nobody needs to wait for.
+fn let_go(gone: Vec<Arc<Mutex<Fence>>>) {
+    if !gone.is_empty() {
+        std::thread::spawn(move || drop(gone));
+    }
+}

@@ -1,0 +1,161 @@
+//! From records of the library to messages. Bytes of a batch share one block, so that a message costs few allocations.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+
+use super::resolved::Offsets;
+use super::sys::Record;
+use crate::broker::{Delivery, Token};
+use crate::message::{DeadLetter, Fields, Identity, Payload, Value};
+
+/// Set on a message one of whose header names is not UTF-8 and cannot be given back as it was.
+pub(super) const SPOILT: &str = "header_names_not_utf8";
+
+/// Set on a dead letter of a share group that carries no payload of its own: empty is not what it stands for.
+pub(super) const NOT_COPIED: &str = "payload_not_copied";
+
+const SHARE_GROUP: &[u8] = b"__dlq.errors.";
+
+/// An offset and its partition in one number. Offsets have 48 bits of it: at a million records a second, nine years.
+pub(super) fn token(partition: i32, offset: i64) -> Token {
+    Token(((partition as u64) << 48) | (offset as u64 & OFFSET))
+}
+
+const OFFSET: u64 = (1 << 48) - 1;
+
+/// The partition and offset of a token.
+pub(super) fn place(token: Token) -> (i32, i64) {
+    ((token.0 >> 48) as i32, (token.0 & OFFSET) as i64)
+}
+
+/// `3:1047` taken apart.
+pub(super) fn parse_id(id: &str) -> Option<(i32, i64)> {
+    let (partition, offset) = id.split_once(':')?;
+    let plain = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    (plain(partition) && plain(offset)).then_some(())?;
+    Some((partition.parse().ok()?, offset.parse().ok()?))
+}
+
+/// Makes messages of one topic.
+#[derive(Clone)]
+pub(super) struct Letters {
+    shown: Arc<str>,
+    /// Half of the identity of each message: that of the topic's life.
+    life: u64,
+    /// What is resolved is said to be.
+    marked: Arc<BTreeMap<i32, Offsets>>,
+}
+
+impl Letters {
+    /// `shown` is the queue's address, `topic_id` tells topics of one name apart.
+    pub(super) fn new(shown: Arc<str>, topic_id: &str) -> Self {
+        Letters { shown, life: xxhash_rust::xxh3::xxh3_64(topic_id.as_bytes()), marked: Arc::default() }
+    }
+
+    /// The same, saying of each message in this set that it is resolved.
+    pub(super) fn marking(&self, resolved: BTreeMap<i32, Offsets>) -> Self {
+        Letters { marked: Arc::new(resolved), ..self.clone() }
+    }
+
+    /// Messages of records, in their order; their bytes are copied.
+    pub(super) fn write(&self, records: &[Record<'_>]) -> Vec<Delivery> {
+        let mut headers = Vec::new();
+        let mut ends = Vec::with_capacity(records.len());
+        let mut size = 0;
+        for r in records {
+            size += r.key().map_or(0, <[u8]>::len) + r.value().map_or(0, <[u8]>::len);
+            let before = headers.len();
+            headers.extend(r.headers());
+            size += headers[before..].iter().filter_map(|(_, v)| *v).map(<[u8]>::len).sum::<usize>();
+            ends.push(headers.len());
+        }
+        let mut block = BytesMut::with_capacity(size);
+        let mut begin = 0;
+        for (r, end) in records.iter().zip(&ends) {
+            let of_headers = headers[begin..*end].iter().filter_map(|(_, v)| *v);
+            [r.key(), r.value()].into_iter().flatten().chain(of_headers).for_each(|b| block.extend_from_slice(b));
+            begin = *end;
+        }
+        let block = block.freeze();
+        let (mut at, mut begin) = (0, 0);
+        let mut take = |len: usize| {
+            at += len;
+            block.slice(at - len..at)
+        };
+        records
+            .iter()
+            .zip(&ends)
+            .map(|(r, end)| {
+                let mine = &headers[begin..*end];
+                begin = *end;
+                self.one(*r, mine, &mut take)
+            })
+            .collect()
+    }
+
+    fn one(
+        &self,
+        r: Record<'_>,
+        headers: &[(&[u8], Option<&[u8]>)],
+        take: &mut impl FnMut(usize) -> Bytes,
+    ) -> Delivery {
+        let token = token(r.partition(), r.offset());
+        let mut m = DeadLetter::new(Arc::clone(&self.shown), Payload::Absent);
+        m.id = String::with_capacity(16);
+        write!(m.id, "{}:{}", r.partition(), r.offset()).expect("a string takes what is written to it");
+        m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
+        m.position = position(r.partition(), r.offset());
+        if self.marked.get(&r.partition()).is_some_and(|set| set.contains(r.offset())) {
+            m.position.push("resolved", Value::Bool(true));
+        }
+        m.time = r.time().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        m.key = r.key().map(|k| take(k.len()));
+        if let Some(value) = r.value() {
+            m.payload = Payload::Bytes(take(value.len()));
+        }
+        if r.value().is_none() && r.key().is_none() && headers.iter().any(|(n, _)| n.starts_with(SHARE_GROUP)) {
+            m.properties.push(NOT_COPIED, Value::Bool(true));
+        }
+        let mut spoilt = false;
+        m.headers = headers
+            .iter()
+            .map(|(name, value)| {
+                let name = String::from_utf8(name.to_vec()).unwrap_or_else(|e| {
+                    spoilt = true;
+                    String::from_utf8_lossy(e.as_bytes()).into_owned()
+                });
+                (name, value.map_or(Value::Null, |v| Value::Bytes(take(v.len()))))
+            })
+            .collect();
+        if spoilt {
+            m.properties.push(SPOILT, Value::Bool(true));
+        }
+        Delivery { token, message: m }
+    }
+}
+
+fn position(partition: i32, offset: i64) -> Fields {
+    [("partition".to_owned(), Value::I64(partition.into())), ("offset".to_owned(), Value::I64(offset))]
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_ids_name_a_place() {
+        for at in [(0, 0), (3, 1047), (65_535, (1 << 48) - 1)] {
+            assert_eq!(place(token(at.0, at.1)), at);
+            assert_eq!(parse_id(&format!("{}:{}", at.0, at.1)), Some(at));
+        }
+        for bad in ["", "3", ":", "3:", ":4", "-1:4", "3:+4", "3:4:5", "a:b"] {
+            assert_eq!(parse_id(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Sends and marks in one transaction: a record is in its new place and in the resolved set, or in neither.
+
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::fence::{Ended, Fence};
+use super::held::{Held, lock};
+use super::letter::place;
+use super::{produce, sink};
+use crate::broker::{Error, Kind, Move, Mover, Outcome, Outgoing, Receipt, Result};
+
+/// A transaction is open for so long at most, whatever the pace.
+const LONGEST: Duration = Duration::from_secs(1);
+/// Records of a transaction.
+pub(super) const MOST: usize = 40_000;
+/// Bytes of a transaction: they are kept until it is committed.
+const BYTES: usize = 24 << 20;
+
+/// So many are tried again as they are.
+const BARREN: u8 = 3;
+
+struct Job {
+    batch: Vec<Move>,
+    answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// The engine's half.
+pub(super) struct Transactions {
+    jobs: std::sync::mpsc::SyncSender<Job>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Transactions {
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(held: Arc<Held>, way: sink::Way) -> Result<Transactions> {
+        let (jobs, queue) = std::sync::mpsc::sync_channel::<Job>(4);
+        let (end, ended) = oneshot::channel();
+        let run = move || {
+            let mut work = Work { held, way, waiting: Vec::new(), open: None, barren: 0 };
+            work.run(&queue);
+            // Nobody waits any more when the run was dropped at the second Ctrl-C.
+            _ = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("kafka mover".into())
+            .spawn(run)
+            .map_err(|e| Error::new(Kind::Other, "cannot start a thread to send").because(e))?;
+        Ok(Transactions { jobs, ended })
+    }
+}
+
+#[async_trait]
+impl Mover for Transactions {
+    async fn submit(&mut self, batch: Vec<Move>) -> BoxFuture<'static, Vec<Outcome>> {
+        let many = batch.len();
+        let (answer, outcomes) = oneshot::channel();
+        let mut job = Job { batch, answer };
+        // The queue is short, so that what waits is waited for here.
+        while let Err(e) = self.jobs.try_send(job) {
+            match e {
+                std::sync::mpsc::TrySendError::Full(back) => {
+                    job = back;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                std::sync::mpsc::TrySendError::Disconnected(_) => break,
+            }
+        }
+        Box::pin(async move {
+            outcomes.await.unwrap_or_else(|_| {
+                let cut = || Error::new(Kind::Indeterminate, "sending was cut short: it may or may not be committed");
+                (0..many).map(|_| Outcome::Indeterminate(cut())).collect()
+            })
+        })
+    }
+
+    async fn close(self: Box<Self>) -> Result<()> {
+        let Transactions { jobs, ended } = *self;
+        drop(jobs);
+        ended.await.map_err(|_| Error::new(Kind::Indeterminate, "the thread that sends ended before its time"))
+    }
+}
+
+/// A batch whose outcomes are not all known.
+struct Waiting {
+    outcomes: Vec<Option<Outcome>>,
+    left: usize,
+    answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// The transaction under way.
+struct Open {
+    partition: i32,
+    since: Instant,
+    bytes: usize,
+    sent: Vec<Sent>,
+}
+
+/// One record of it: which batch it is of and where there, its offset, and itself.
+struct Sent {
+    batch: usize,
+    at: usize,
+    offset: i64,
+    outgoing: Outgoing,
+}
+
+struct Work {
+    held: Arc<Held>,
+    way: sink::Way,
+    waiting: Vec<Option<Waiting>>,
+    open: Option<Open>,
+    /// Transactions in a row that failed without a record to blame.
+    barren: u8,
+}
+
+impl Work {
+    fn run(&mut self, queue: &std::sync::mpsc::Receiver<Job>) {
+        loop {
+            let patience =
+                self.open.as_ref().map_or(Duration::from_secs(3600), |o| LONGEST.saturating_sub(o.since.elapsed()));
+            match queue.recv_timeout(patience) {
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => self.commit(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.commit();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, Job { batch, answer }: Job) {
+        let number = self.slot(batch.len(), answer);
+        for (at, Move { token, outgoing }) in batch.into_iter().enumerate() {
+            let (partition, offset) = place(token);
+            if self.open.as_ref().is_some_and(|o| {
+                o.partition != partition || o.sent.len() >= MOST || o.bytes >= BYTES || o.since.elapsed() >= LONGEST
+            }) {
+                self.commit();
+            }
+            let sent = Sent { batch: number, at, offset, outgoing };
+            if let Err(refused) = self.send(partition, sent) {
+                let (sent, e) = *refused;
+                self.known(&sent, failed(e));
+            }
+        }
+    }
+
+    fn slot(&mut self, many: usize, answer: oneshot::Sender<Vec<Outcome>>) -> usize {
+        let mut outcomes = Vec::new();
+        outcomes.resize_with(many, || None);
+        let waiting = Some(Waiting { outcomes, left: many, answer });
+        match self.waiting.iter().position(Option::is_none) {
+            Some(free) => {
+                self.waiting[free] = waiting;
+                free
+            }
+            None => {
+                self.waiting.push(waiting);
+                self.waiting.len() - 1
+            }
+        }
+    }
+
+    /// Hands a record to the producer of its partition, in the transaction that is open or a new one.
+    fn send(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
+        let begun = (|| {
+            let fence = self.held.fence(partition, self.way.topics.batch())?;
+            lock(&fence).begin()?;
+            Ok(fence)
+        })();
+        let fence = match begun {
+            Ok(fence) => fence,
+            Err(e) => return Err(Box::new((sent, e))),
+        };
+        let open =
+            self.open.get_or_insert_with(|| Open { partition, since: Instant::now(), bytes: 0, sent: Vec::new() });
+        let fence = lock(&fence);
+        if fence.set.contains(sent.offset) {
+            // Only where the producer was lost and the partition taken over once more.
+            let e = Error::new(Kind::Held, "another run of dlq has done this one meanwhile");
+            return Err(Box::new((sent, e)));
+        }
+        let number = fence.number(open.sent.len());
+        let to = self.way.to(&sent.outgoing);
+        let handed = self.way.topics.admit(to.topic, &sent.outgoing, to.time).and_then(|()| {
+            produce::send(fence.producer(), to, &sent.outgoing.message, number, self.held.state.link.longest)
+        });
+        match handed {
+            Ok(()) => {
+                open.bytes += sent.outgoing.message.size();
+                open.sent.push(sent);
+                Ok(())
+            }
+            Err(e) => Err(Box::new((sent, e))),
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some(Open { partition, sent, .. }) = self.open.take() else { return };
+        let Some(fence) = self.held.opened(partition) else {
+            let e = Error::new(Kind::Indeterminate, "the producer is gone before its transaction was committed");
+            sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(e.again())));
+            return;
+        };
+        let offsets: Vec<i64> = sent.iter().map(|s| s.offset).collect();
+        let ended = lock(&fence).commit(&offsets);
+        match ended {
+            Ended::Committed => {
+                self.barren = 0;
+                sent.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
+            }
+            Ended::Aborted(failed, why) => {
+                drop(fence);
+                self.again(partition, sent, &failed, &why);
+            }
+            Ended::Lost(e) => self.lost(partition, &sent, e),
+        }
+    }
+
+    /// Once more without those that made it fail; these then alone, so that one does not speak for its neighbours.
+    fn again(&mut self, partition: i32, sent: Vec<Sent>, failed: &[(usize, Error)], why: &Error) {
+        // The one behind a failed one may be told that numbers were skipped: that passes.
+        if failed.is_empty() && self.barren < BARREN {
+            self.barren += 1;
+            return self.whole(partition, sent);
+        }
+        if sent.len() == 1 {
+            let e = failed.first().map_or_else(|| why.again(), |(_, e)| e.again());
+            return sent.iter().for_each(|s| self.known(s, self::failed(e.again())));
+        }
+        let bad: std::collections::HashSet<usize> = failed.iter().map(|(number, _)| *number).collect();
+        // The transaction as such failed, or all of it: halves find out.
+        let halves = bad.is_empty() || bad.len() == sent.len();
+        let half = sent.len() / 2;
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for (number, s) in sent.into_iter().enumerate() {
+            let good = if halves { number < half } else { !bad.contains(&number) };
+            if good { first.push(s) } else { second.push(s) }
+        }
+        if !halves {
+            // A batch is refused as a whole: those that are sound go with the next.
+            self.whole(partition, first);
+            return self.halves(partition, second);
+        }
+        self.whole(partition, first);
+        self.whole(partition, second);
+    }
+
+    fn halves(&mut self, partition: i32, mut sent: Vec<Sent>) {
+        if sent.len() > 1 {
+            let second = sent.split_off(sent.len() / 2);
+            self.whole(partition, sent);
+            return self.whole(partition, second);
+        }
+        self.whole(partition, sent);
+    }
+
+    /// These and no others in one transaction.
+    fn whole(&mut self, partition: i32, sent: Vec<Sent>) {
+        for s in sent {
+            if let Err(refused) = self.send(partition, s) {
+                let (s, e) = *refused;
+                self.known(&s, failed(e));
+            }
+        }
+        self.commit();
+    }
+
+    /// Nothing more can be done through this producer. The set tells what became of its transaction.
+    fn lost(&mut self, partition: i32, sent: &[Sent], why: Error) {
+        self.held.drop_fence(partition, &why);
+        // Another run has the partition: it must not be shut out in turn. Otherwise taking over ends what is open.
+        let stored = if why.kind() == Kind::Held {
+            Fence::stored(&self.held.state, partition, &self.held.stop)
+        } else {
+            self.held.fence(partition, self.way.topics.batch()).map(|fence| lock(&fence).set.clone())
+        };
+        for s in sent {
+            let outcome = match &stored {
+                Ok(set) if set.contains(s.offset) => Outcome::Moved(Receipt::default()),
+                Ok(_) => failed(why.again()),
+                Err(e) => Outcome::Indeterminate(Error::new(
+                    Kind::Indeterminate,
+                    format!("whether the transaction was committed is not known: {why}; and then: {e}"),
+                )),
+            };
+            self.known(s, outcome);
+        }
+    }
+
+    fn known(&mut self, sent: &Sent, outcome: Outcome) {
+        let Some(waiting) = self.waiting[sent.batch].as_mut() else { return };
+        if waiting.outcomes[sent.at].replace(outcome).is_none() {
+            waiting.left -= 1;
+        }
+        if waiting.left > 0 {
+            return;
+        }
+        if let Some(done) = self.waiting[sent.batch].take() {
+            let unknown = || Error::new(Kind::Indeterminate, "no answer came for this record");
+            let outcomes = done.outcomes.into_iter().map(|o| o.unwrap_or_else(|| Outcome::Indeterminate(unknown())));
+            // Nobody waits any more when the run was dropped at the second Ctrl-C.
+            drop(done.answer.send(outcomes.collect()));
+        }
+    }
+}
+
+fn failed(e: Error) -> Outcome {
+    if e.kind() == Kind::Indeterminate {
+        // Its transaction did not count, so it is nowhere.
+        return Outcome::Failed(Error::new(Kind::Unreachable, e.to_string()));
+    }
+    Outcome::Failed(e)
+}

@@ -1,0 +1,209 @@
+//! A producer, and what becomes of each record handed to it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+
+use super::fit::bytes;
+use super::{error, sys};
+use crate::broker::{Error, Kind, Receipt, Result};
+use crate::message::{DeadLetter, Payload};
+
+/// Bytes of a batch where no topic allows less.
+pub(super) const BATCH: u64 = 1_000_000;
+
+/// Told the fate of a record, by its number: where it is stored.
+pub(super) trait Fates: Send + Sync + 'static {
+    /// The records succeed or fail together: the failure of one is told once.
+    const TOGETHER: bool = false;
+    /// Called from the producer's own thread; not for a record that was given up since another of its transaction failed.
+    fn known(&self, number: usize, fate: Result<(i32, i64)>);
+    /// What the client says of its own accord.
+    fn said(&self, _: Code, _: &str) {}
+}
+
+/// What the library calls back.
+pub(super) struct Told<F>(pub(super) Arc<F>);
+
+impl<F: Fates> ClientContext for Told<F> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log::debug!(target: "librdkafka", "{level:?} {facility}: {text}");
+    }
+
+    fn error(&self, e: KafkaError, reason: &str) {
+        log::debug!(target: "librdkafka", "{e}: {reason}");
+        if let Some(code) = e.rdkafka_error_code() {
+            self.0.said(code, reason);
+        }
+    }
+}
+
+impl<F: Fates> ProducerContext for Told<F> {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        if F::TOGETHER && result.as_ref().is_err_and(|(e, _)| is_collateral(e)) {
+            return;
+        }
+        self.0.known(
+            number,
+            match result {
+                Ok(m) => Ok((m.partition(), m.offset())),
+                Err((e, m)) => Err(fate(e, sys::may_be_stored(m))),
+            },
+        );
+    }
+}
+
+fn is_collateral(e: &KafkaError) -> bool {
+    matches!(e.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord))
+}
+
+fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
+    let error = error::map(e, "sending");
+    // Once it is on its way, a lost answer does not mean a lost record.
+    let waits = matches!(error.kind(), Kind::Unreachable | Kind::Timeout | Kind::Other)
+        || e.rdkafka_error_code() == Some(Code::MessageTimedOut);
+    match (waits, may_be_stored) {
+        (true, true) => Error::new(Kind::Indeterminate, format!("it was sent and no answer came: {error}")),
+        (true, false) if error.kind() != Kind::Other || e.rdkafka_error_code() == Some(Code::MessageTimedOut) => {
+            Error::new(Kind::Unreachable, format!("it could not be sent: {error}")).during("sending")
+        }
+        _ => error,
+    }
+}
+
+/// A producer that polls itself.
+pub(super) type Producer<F> = ThreadedProducer<Told<F>>;
+
+/// Confirmed by all replicas in sync, each once and in order.
+pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
+    let mut config = base.clone();
+    for (name, value) in [("linger.ms", "10"), ("batch.num.messages", "100000"), ("partitioner", "murmur2_random")] {
+        if base.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
+    if base.get("batch.size").is_none() {
+        config.set("batch.size", batch.clamp(1, BATCH).to_string());
+    }
+    // What is too large is for the topic to say.
+    config.set("message.max.bytes", "1000000000");
+    config.set("queue.buffering.max.messages", "0").set("queue.buffering.max.kbytes", "32768");
+    config.set("enable.idempotence", "true").set("acks", "all");
+    config.set("message.timeout.ms", longest.as_millis().clamp(1000, 900_000).to_string());
+    config
+}
+
+/// Opens one.
+///
+/// # Errors
+/// `Usage` for options that do not go together.
+pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>) -> Result<Producer<F>> {
+    Producer::from_config_and_context(config, Told(fates)).map_err(|e| error::map(&e, "connecting"))
+}
+
+/// Where one record goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct To<'a> {
+    pub(super) topic: &'a str,
+    /// `None`: by its key, as Java clients do.
+    pub(super) partition: Option<i32>,
+    /// Milliseconds since 1970; `None`: now.
+    pub(super) time: Option<i64>,
+}
+
+/// Hands a record over; waits while the producer's memory is full.
+///
+/// # Errors
+/// The record is not sent.
+pub(super) fn send<F: Fates>(
+    producer: &Producer<F>,
+    to: To<'_>,
+    m: &DeadLetter,
+    number: usize,
+    patience: Duration,
+) -> Result<()> {
+    let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(to.topic, number);
+    record.partition = to.partition;
+    record.timestamp = to.time;
+    record.key = m.key.as_deref();
+    if let Payload::Bytes(b) = &m.payload {
+        record.payload = Some(b);
+    }
+    if !m.headers.is_empty() {
+        let mut headers = OwnedHeaders::new_with_capacity(m.headers.len());
+        for (key, value) in m.headers.iter() {
+            headers = headers.insert(Header { key, value: bytes(value) });
+        }
+        record.headers = Some(headers);
+    }
+    let began = Instant::now();
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(Code::QueueFull), back)) if began.elapsed() < patience => {
+                record = back;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err((e, _)) => return Err(fate(&e, false)),
+        }
+    }
+}
+
+/// Batches under way, by number: the upper bits of a record's number name its batch, the lower its place there.
+#[derive(Default)]
+pub(super) struct Batches(Mutex<std::collections::HashMap<usize, UnderWay>>);
+
+struct UnderWay {
+    fates: Vec<Option<Result<Receipt>>>,
+    left: usize,
+    answer: tokio::sync::oneshot::Sender<Vec<Result<Receipt>>>,
+}
+
+/// Bits for the place in a batch.
+const PLACE: u32 = 20;
+
+impl Batches {
+    /// The number of a record.
+    pub(super) fn number(batch: usize, place: usize) -> usize {
+        (batch << PLACE) | place
+    }
+
+    /// Expects so many fates of a batch.
+    pub(super) fn expect(&self, batch: usize, many: usize, answer: tokio::sync::oneshot::Sender<Vec<Result<Receipt>>>) {
+        let mut fates = Vec::new();
+        fates.resize_with(many, || None);
+        self.lock().insert(batch, UnderWay { fates, left: many, answer });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<usize, UnderWay>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fates for Batches {
+    fn known(&self, number: usize, fate: Result<(i32, i64)>) {
+        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format!("{partition}:{offset}")) });
+        let mut all = self.lock();
+        let (batch, place) = (number >> PLACE, number & ((1 << PLACE) - 1));
+        let Some(under_way) = all.get_mut(&batch) else { return };
+        if under_way.fates[place].replace(fate).is_none() {
+            under_way.left -= 1;
+        }
+        if under_way.left == 0
+            && let Some(done) = all.remove(&batch)
+        {
+            let unknown = || Error::new(Kind::Indeterminate, "no answer came for this record");
+            let fates = done.fates.into_iter().map(|f| f.unwrap_or_else(|| Err(unknown())));
+            // Nobody waits any more when the run was dropped at the second Ctrl-C.
+            drop(done.answer.send(fates.collect()));
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! A topic to send to, or a cluster for messages that carry their own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rdkafka::producer::Producer as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::connect::{self, Link, blocking};
+use super::facts::{self, Admin, Settings};
+use super::mover::MOST;
+use super::produce::{self, BATCH, Batches, Fates as _, Producer, To};
+use super::{address, error, fit};
+use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use crate::message::Target;
+
+/// Bytes a record and its batch take besides key, value and headers, at most.
+const FRAME: u64 = 512;
+/// Bytes a header takes besides name and value.
+const HEADER: u64 = 10;
+
+/// What is known of the topics that were checked.
+#[derive(Default)]
+pub(super) struct Topics(Mutex<HashMap<Arc<str>, Settings>>);
+
+impl Topics {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Settings>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The smallest batch that any of them takes.
+    pub(super) fn batch(&self) -> u64 {
+        self.lock().values().filter_map(|s| s.max_message).min().unwrap_or(BATCH).min(BATCH)
+    }
+
+    /// Refuses what its topic is known not to take.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Rejected`.
+    pub(super) fn admit(&self, topic: &str, o: &Outgoing, time: Option<i64>) -> Result<()> {
+        let settings = self.lock().get(topic).cloned().unwrap_or_default();
+        let size = o.message.size() as u64 + o.message.headers.len() as u64 * HEADER + FRAME;
+        if let Some(most) = settings.max_message.filter(|most| size > *most) {
+            return Err(Error::new(
+                Kind::TooLarge,
+                format!("the record has about {size} bytes, and {topic} takes {most} at most"),
+            )
+            .hint("raise max.message.bytes of the topic"));
+        }
+        match (time, settings.retention) {
+            (Some(time), Some(retention)) if time < jiff::Timestamp::now().as_millisecond() - retention => {
+                Err(Error::new(
+                    Kind::Rejected,
+                    format!(
+                        "with the time it had, {topic} would delete it at once: it keeps records for {retention} ms"
+                    ),
+                )
+                .hint("leave keep-timestamps out: the time it had is then in a header"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How records are addressed.
+#[derive(Clone)]
+pub(super) struct Way {
+    /// What is known of the topics that were checked.
+    pub(super) topics: Arc<Topics>,
+    /// Where those go that carry no target of their own.
+    pub(super) topic: Arc<str>,
+    pub(super) keeps_partition: bool,
+    pub(super) keeps_time: bool,
+}
+
+impl Way {
+    fn of(address: &Address, topic: &str, topics: Arc<Topics>) -> Result<Self> {
+        Ok(Way {
+            topics,
+            topic: topic.into(),
+            keeps_partition: address::flag(&address.options, "keep-partition")?,
+            keeps_time: address::flag(&address.options, "keep-timestamps")?,
+        })
+    }
+
+    /// Where one record goes.
+    pub(super) fn to<'a>(&'a self, o: &'a Outgoing) -> To<'a> {
+        let target = o.target.as_deref();
+        let recorded = match target {
+            Some(target) => target.partition,
+            None => o.message.position.int("partition"),
+        };
+        To {
+            topic: target.and_then(|t| t.queue.as_deref()).unwrap_or(&self.topic),
+            partition: recorded.filter(|_| self.keeps_partition).and_then(|p| i32::try_from(p).ok()),
+            time: o.message.time.filter(|_| self.keeps_time).map(jiff::Timestamp::as_millisecond),
+        }
+    }
+}
+
+struct Job {
+    batch: Vec<Outgoing>,
+    answer: oneshot::Sender<Vec<Result<Receipt>>>,
+}
+
+/// An open producer.
+pub(super) struct KafkaSink {
+    shown: String,
+    link: Arc<Link>,
+    admin: Admin,
+    capabilities: SinkCapabilities,
+    way: Way,
+    jobs: mpsc::Sender<Job>,
+    pump: JoinHandle<Result<()>>,
+    _listed: Listed,
+}
+
+/// Opens the topic an address names.
+///
+/// # Errors
+/// As [`connect::connect`].
+pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(start(address, ctx, Arc::default()).await?))
+}
+
+/// Opens a sink on the cluster of a topic, for messages that carry their own.
+///
+/// # Errors
+/// As [`connect::connect`].
+pub(super) async fn home(address: &Address, ctx: &Context) -> Result<Box<dyn Sink>> {
+    let mut sink = start(address, ctx, Arc::default()).await?;
+    sink.capabilities.kind = "cluster";
+    Ok(Box::new(sink))
+}
+
+async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<KafkaSink> {
+    let link = Arc::new(connect::connect(address, ctx).await?);
+    let way = Way::of(address, &link.parts.topic, topics)?;
+    let (jobs, queue) = mpsc::channel(2);
+    let pump = Pump { link: Arc::clone(&link), way: way.clone(), batches: Arc::default() };
+    let pump = tokio::task::spawn_blocking(move || pump.run(queue));
+    let domain = domain(&link.cluster);
+    let capabilities = SinkCapabilities {
+        kind: "topic",
+        transaction_domain: Some(domain.clone()),
+        max_message: None,
+        batch: 1000,
+        // A transaction's records are unconfirmed until it is committed.
+        window: 2 * MOST,
+        proves_routing: true,
+        private: false,
+    };
+    let admin = facts::admin(&link.base)?;
+    WAYS.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone(), way.clone());
+    let _listed = Listed(domain);
+    Ok(KafkaSink { shown: address.shown.clone(), link, admin, capabilities, way, jobs, pump, _listed })
+}
+
+/// The ways of open sinks, by the name of their transaction domain: a mover sends in a sink's stead, in its own transactions.
+static WAYS: Mutex<BTreeMap<String, Way>> = Mutex::new(BTreeMap::new());
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// What can be changed in one transaction: a cluster. The number behind it is the sink's.
+fn domain(cluster: &str) -> String {
+    format!("kafka:{cluster}#{}", OPENED.fetch_add(1, Ordering::Relaxed))
+}
+
+/// How a sink of this cluster sends; `None` where the sink is of another.
+pub(super) fn way_within(cluster: &str, domain: Option<&str>) -> Option<Way> {
+    let domain = domain?;
+    let (place, _) = domain.rsplit_once('#')?;
+    (place.strip_prefix("kafka:")? == cluster && !cluster.is_empty()).then_some(())?;
+    WAYS.lock().unwrap_or_else(PoisonError::into_inner).get(domain).cloned()
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        WAYS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// A sink's entry in [`WAYS`], for as long as it is open.
+struct Listed(String);
+
+#[async_trait]
+impl Sink for KafkaSink {
+    fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn places(&self) -> Vec<String> {
+        vec![format!("{}/{}", self.link.cluster, self.way.topic)]
+    }
+
+    fn capabilities(&self) -> &SinkCapabilities {
+        &self.capabilities
+    }
+
+    async fn check(&self, target: Option<&Target>) -> Result<()> {
+        let topic: Arc<str> = match target {
+            None => Arc::clone(&self.way.topic),
+            Some(target) => target
+                .queue
+                .clone()
+                .filter(|q| address::is_topic(q))
+                .ok_or_else(|| Error::new(Kind::Usage, format!("{target} is no topic of Kafka")))?,
+        };
+        let (link, name) = (Arc::clone(&self.link), Arc::clone(&topic));
+        let partitions = blocking(move || link.partitions(&name)).await?;
+        if let Some(p) = target.and_then(|t| t.partition).filter(|_| self.way.keeps_partition)
+            && !partitions.iter().any(|have| i64::from(*have) == p)
+        {
+            return Err(Error::new(Kind::NotFound, format!("{topic} has no partition {p} any more"))
+                .hint("leave keep-partition out: the key then decides"));
+        }
+        let settings = facts::settings(&self.admin, &topic, self.link.longest).await?;
+        if self.way.keeps_time && settings.stamps == Some(true) {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("{topic} stamps records itself (message.timestamp.type=LogAppendTime): no time can be kept"),
+            ));
+        }
+        self.way.topics.lock().insert(topic, settings);
+        Ok(())
+    }
+
+    async fn receivers(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn fit(&self) -> Fit {
+        fit::fit(self.way.keeps_time)
+    }
+
+    async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms {
+        let many = batch.len();
+        let (answer, answered) = oneshot::channel();
+        let sent = self.jobs.send(Job { batch, answer }).await.is_ok();
+        Box::pin(async move {
+            if let (true, Ok(fates)) = (sent, answered.await) {
+                return fates;
+            }
+            let cut = || Error::new(Kind::Indeterminate, "sending was cut short: it may or may not have arrived");
+            (0..many).map(|_| Err(cut())).collect()
+        })
+    }
+
+    async fn close(self: Box<Self>) -> Result<()> {
+        let KafkaSink { jobs, pump, .. } = *self;
+        drop(jobs);
+        pump.await.map_err(|e| Error::new(Kind::Indeterminate, "sending was cut short").because(e))?
+    }
+}
+
+/// Hands batches to the producer, which may make it wait.
+struct Pump {
+    link: Arc<Link>,
+    way: Way,
+    batches: Arc<Batches>,
+}
+
+impl Pump {
+    fn run(self, mut jobs: mpsc::Receiver<Job>) -> Result<()> {
+        let mut producer: Option<(Producer<Batches>, u64)> = None;
+        let mut number = 0;
+        while let Some(Job { batch, answer }) = jobs.blocking_recv() {
+            number += 1;
+            self.batches.expect(number, batch.len(), answer);
+            let size = self.way.topics.batch();
+            // A topic that takes less than was known needs smaller batches than the ones before.
+            if producer.as_ref().is_none_or(|(_, most)| size < *most) {
+                if let Some((before, _)) = producer.take() {
+                    self.finish(&before)?;
+                }
+                let config = produce::config(&self.link.base, self.link.longest, size);
+                producer = match produce::open(&config, Arc::clone(&self.batches)) {
+                    Ok(opened) => Some((opened, size)),
+                    Err(e) => {
+                        (0..batch.len()).for_each(|at| self.batches.known(Batches::number(number, at), Err(e.again())));
+                        continue;
+                    }
+                };
+            }
+            let Some((producer, _)) = &producer else { continue };
+            for (at, o) in batch.iter().enumerate() {
+                let to = self.way.to(o);
+                let known = Batches::number(number, at);
+                let sent = self
+                    .way
+                    .topics
+                    .admit(to.topic, o, to.time)
+                    .and_then(|()| produce::send(producer, to, &o.message, known, self.link.longest));
+                if let Err(e) = sent {
+                    self.batches.known(known, Err(e));
+                }
+            }
+        }
+        match producer {
+            Some((producer, _)) => self.finish(&producer),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until everything is confirmed or given up.
+    fn finish(&self, producer: &Producer<Batches>) -> Result<()> {
+        let began = Instant::now();
+        let longest = self.link.longest + Duration::from_secs(5);
+        // A flush in its own right polls in slices of a tenth of a second; told to hurry once, the count falls by itself.
+        drop(producer.flush(Duration::ZERO));
+        while producer.in_flight_count() > 0 {
+            if began.elapsed() > longest {
+                return Err(error::of_code(rdkafka::error::RDKafkaErrorCode::OperationTimedOut).during("sending"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}

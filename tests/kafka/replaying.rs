@@ -1,0 +1,234 @@
+//! Replays within one cluster: exactly once, byte for byte, one run at a time.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::cluster::{Cluster, Stored, cluster};
+use crate::sandbox::Sandbox;
+
+const MARK: &str = "dlq-replay";
+const TIME: &str = "dlq-original-timestamp";
+
+pub fn numbered(origin: &str, many: usize, partitions: usize) -> Vec<Stored> {
+    let one = |n: usize| {
+        let partition = i32::try_from(n % partitions).expect("few");
+        Cluster::dead(origin, partition, &format!("k{}", n % 97), &n.to_string())
+    };
+    (0..many).map(one).collect()
+}
+
+/// How often each body from 0 on is there.
+pub fn counted(stored: &[Stored], many: usize) -> Vec<usize> {
+    let mut counts = vec![0; many];
+    for r in stored {
+        counts[r.text().parse::<usize>().expect("a number")] += 1;
+    }
+    counts
+}
+
+#[test]
+fn to_the_origin_the_headers_name_once_and_no_more() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(4, &[]), cluster.topic(4, &[]));
+    cluster.send(&topic, &numbered(&origin, 5000, 4));
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["replayed"], &report["remaining"]), (&5000.into(), &0.into()), "{report}");
+    let there = cluster.read(&origin);
+    assert!(counted(&there, 5000).iter().all(|n| *n == 1));
+    assert!(there.iter().all(|r| !r.headers.iter().any(|(n, _)| n.starts_with("kafka_dlt"))), "notes are stripped");
+    assert!(there.iter().all(|r| r.headers.iter().any(|(n, _)| n == MARK)));
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-o", "json"]);
+    assert_eq!(ran.json()["read"], 0, "{}", ran.stdout());
+    assert_eq!(cluster.read(&origin).len(), 5000);
+    // Equal keys meet in one partition, whoever sends them: Java's murmur2 of k0 and k1 over four partitions.
+    let mut of = std::collections::BTreeMap::new();
+    for r in &there {
+        of.entry(r.key.clone()).or_insert_with(std::collections::BTreeSet::new).insert(r.partition);
+    }
+    assert!(of.values().all(|partitions| partitions.len() == 1));
+}
+
+#[test]
+fn any_record_is_replayed_byte_for_byte() {
+    let Some(cluster) = cluster() else { return };
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
+    let header = ("[a-zA-Z0-9 é._-]{1,12}", proptest::option::of(bytes()));
+    let record =
+        (proptest::option::of(bytes()), proptest::option::of(bytes()), proptest::collection::vec(header, 0..5));
+    let mut runner = TestRunner::new(Config { cases: 6, ..Config::default() });
+    let all = proptest::collection::vec(record, 1..120);
+    runner
+        .run(&all, |records| {
+            let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+            let records: Vec<Stored> = records
+                .into_iter()
+                .map(|(key, value, headers)| Stored { key, value, headers, ..Stored::default() })
+                .collect();
+            cluster.send(&topic, &records);
+            let sandbox = Sandbox::new();
+            let to = cluster.address(&origin);
+            let ran = sandbox.run(&["replay", &cluster.address(&topic), "--to", &to, "-y"]);
+            prop_assert_eq!(ran.code, 0, "{}", ran.stderr);
+            let there: Vec<Stored> = cluster
+                .read(&origin)
+                .into_iter()
+                .map(|mut r| {
+                    r.headers.retain(|(n, _)| n != MARK && n != TIME);
+                    Stored { offset: 0, ..r }
+                })
+                .collect();
+            prop_assert_eq!(there, records);
+            Ok(())
+        })
+        .expect("every record");
+}
+
+#[test]
+fn what_one_topic_refuses_fails_alone_and_stays() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, small) = (cluster.topic(1, &[]), cluster.topic(1, &[("max.message.bytes", "4000")]));
+    let mut records = numbered(&small, 300, 1);
+    records[100].value = Some(vec![b'x'; 5000]);
+    records[200] = Cluster::dead("no.such.topic", 0, "k", "200");
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let ran = sandbox.run(&["replay", &address, "-y", "-o", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["replayed"], &report["failed"]), (&298.into(), &2.into()), "{report}");
+    assert_eq!(cluster.read(&small).len(), 298);
+    let left = sandbox.run(&["filter", &address, "true", "--print", ".id", "-o", "raw"]);
+    assert_eq!(left.stdout(), "0:100\n0:200\n");
+}
+
+#[test]
+fn what_the_broker_alone_refuses_is_found_among_its_neighbours() {
+    let Some(cluster) = cluster() else { return };
+    // A compacted topic refuses records without a key, which nobody can know but the broker.
+    let (topic, compacted) = (cluster.topic(1, &[]), cluster.topic(1, &[("cleanup.policy", "compact")]));
+    let mut records = numbered(&compacted, 200, 1);
+    for n in [3, 77, 199] {
+        records[n].key = None;
+    }
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let ran = sandbox.run(&["replay", &address, "-y", "-o", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["replayed"], &report["failed"]), (&197.into(), &3.into()), "{report}");
+    let there = cluster.read(&compacted);
+    assert!(counted(&there, 200).iter().enumerate().all(|(n, c)| *c == usize::from(![3, 77, 199].contains(&n))));
+    let left = sandbox.run(&["filter", &address, "true", "--print", ".id", "-o", "raw"]);
+    assert_eq!(left.stdout(), "0:3\n0:77\n0:199\n");
+}
+
+#[test]
+fn the_recorded_partition_is_kept_where_that_is_asked_for() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(3, &[]), cluster.topic(3, &[]));
+    let mut records = numbered(&origin, 30, 3);
+    for (n, r) in records.iter_mut().enumerate() {
+        let partition = i32::try_from((n + 1) % 3).expect("few");
+        r.headers.push(("kafka_dlt-original-partition".into(), Some(partition.to_be_bytes().to_vec())));
+    }
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "--keep-partition"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for r in cluster.read(&origin) {
+        let n: i32 = r.text().parse().expect("a number");
+        assert_eq!(r.partition, (n + 1) % 3);
+    }
+}
+
+pub fn start(sandbox: &Sandbox, args: &[&str]) -> Child {
+    sandbox
+        .command()
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start dlq")
+}
+
+#[test]
+fn of_two_runs_the_second_goes_on_and_the_first_is_told() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+    cluster.send(&topic, &numbered(&origin, 3000, 1));
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    // Slow enough to be in the middle of it when the second comes.
+    let state = format!("state-topic={}", cluster.name());
+    let first = start(&sandbox, &["replay", &address, "-y", "--rate", "500/s", "-X", &state]);
+    let began = Instant::now();
+    while cluster.read(&origin).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the first run begins");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let second = sandbox.run(&["replay", &address, "-y", "-X", &state]);
+    assert_eq!(second.code, 0, "{}", second.stderr);
+    let first = first.wait_with_output().expect("wait");
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(!first.status.success(), "{said}");
+    assert!(said.contains("another run of dlq has taken over partition 0"), "{said}");
+    let there = cluster.read(&origin);
+    assert!(counted(&there, 3000).iter().all(|n| *n == 1), "each once, whichever run sent it");
+}
+
+#[test]
+fn two_machines_share_a_topic_by_its_partitions() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(8, &[]), cluster.topic(4, &[]));
+    cluster.send(&topic, &numbered(&origin, 8000, 8));
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let a = start(&sandbox, &["replay", &address, "-y", "--partitions", "0-3"]);
+    let b = start(&sandbox, &["replay", &address, "-y", "--partitions", "4-7"]);
+    for run in [a, b] {
+        let ran = run.wait_with_output().expect("wait");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    assert!(counted(&cluster.read(&origin), 8000).iter().all(|n| *n == 1));
+}
+
+#[test]
+fn a_move_to_an_archive_marks_what_it_wrote() {
+    let Some(cluster) = cluster() else { return };
+    let topic = cluster.topic(6, &[]);
+    cluster.send(&topic, &numbered("orders", 600, 6));
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let ran = sandbox.run(&["move", &address, "file:out.ndjson", "-n", "450", "-y"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(sandbox.read("out.ndjson").lines().count(), 450);
+    assert_eq!(sandbox.run(&["filter", &address, "true"]).lines(), 150);
+    let ran = sandbox.run(&["move", &address, "file:rest.ndjson", "-y"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(sandbox.read("rest.ndjson").lines().count(), 150);
+}
+
+#[test]
+fn the_plan_tells_of_the_topic_that_will_be_made() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, state) = (cluster.topic(1, &[]), cluster.name());
+    cluster.send(&topic, &numbered("orders", 3, 1));
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let option = format!("state-topic={state}");
+    let ran = sandbox.run(&["purge", &address, "--all", "--no-backup", "--dry-run", "-X", &option]);
+    assert!(ran.stderr.contains(&format!("the topic {state} will be made")), "{}", ran.stderr);
+    assert!(cluster.ends(&state).is_empty(), "a dry run makes nothing");
+    let ran = sandbox.run(&["purge", &address, "--all", "--no-backup", "-y", "-X", &option]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(cluster.ends(&state).len(), 16);
+}

@@ -1,0 +1,63 @@
+//! The broker is killed and started again under a replay. A test program of its own: nothing else runs beside it.
+#![allow(missing_docs)]
+#![allow(dead_code, reason = "the cluster's helper is shared")]
+
+#[path = "kafka/cluster.rs"]
+mod cluster;
+#[path = "support/sandbox.rs"]
+mod sandbox;
+#[path = "support/servers.rs"]
+mod servers;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cluster::{Cluster, Stored, cluster};
+use sandbox::Sandbox;
+
+const MANY: usize = 20_000;
+
+fn control(script: &str, what: &str) {
+    let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
+    assert!(done.success(), "{what}");
+}
+
+#[test]
+fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
+    let Some(cluster) = cluster() else { return };
+    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
+    let (topic, origin) = (cluster.topic(2, &[]), cluster.topic(2, &[]));
+    let one = |n: usize| Cluster::dead(&origin, i32::try_from(n % 2).expect("few"), &format!("k{n}"), &n.to_string());
+    cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let state = format!("state-topic={}", cluster.name());
+    for _ in 0..2 {
+        let run = sandbox
+            .command()
+            .args(["replay", &address, "-y", "--rate", "4000/s", "--timeout", "20s", "-X", &state])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start dlq");
+        std::thread::sleep(Duration::from_millis(1800));
+        control(&script, "kill");
+        std::thread::sleep(Duration::from_millis(500));
+        control(&script, "start");
+        let began = Instant::now();
+        // It goes on, or gives up and says so; either way nothing is wrong afterwards.
+        let ran = run.wait_with_output().expect("wait");
+        assert!(began.elapsed() < Duration::from_secs(120), "took {:?}", began.elapsed());
+        assert!(matches!(ran.status.code(), Some(0 | 1 | 3)), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let ran = sandbox.run(&["replay", &address, "-y", "-o", "json", "-X", &state]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["remaining"], 0, "{}", ran.stdout());
+    let mut counts = vec![0; MANY];
+    for r in cluster.read(&origin) {
+        counts[r.text().parse::<usize>().expect("a number")] += 1;
+    }
+    let (none, twice) = (counts.iter().filter(|n| **n == 0).count(), counts.iter().filter(|n| **n > 1).count());
+    assert_eq!((none, twice), (0, 0), "missing and doubled");
+}
