@@ -86,6 +86,12 @@ pub trait Source: Send + Sync {
     async fn receivers(&self, target: &Target) -> Result<Vec<String>>;
     /// Opens a sink on the same broker, for messages that carry their own target.
     async fn home(&self) -> Result<Box<dyn Sink>>;
+    /// What a failure of this message holds up where order has a meaning: by itself, the lane of its batch. `None`: nothing.
+    /// Pure; of the message as it was read.
+    fn lane(&self, of_batch: u64, m: &DeadLetter) -> Option<u64> {
+        let _ = m;
+        Some(of_batch)
+    }
     /// Takes off what is bookkeeping of this broker and gives the names. Pure.
     fn strip(&self, m: &mut DeadLetter) -> Vec<String>;
     /// What the scans that follow will be wanted for. A backend that can leaves out what could not be selected anyway.
@@ -315,6 +321,8 @@ pub struct Move {
     pub token: Token,
     /// What to send.
     pub outgoing: Outgoing,
+    /// Where a failure is to hold up those behind it: its lane.
+    pub lane: Option<u64>,
 }
 
 /// The fate of one moved message.
@@ -328,6 +336,8 @@ pub enum Outcome {
     Failed(Error),
     /// Perhaps there; still here.
     Indeterminate(Error),
+    /// Not tried, and still here: one ahead of it in its lane failed.
+    Behind,
 }
 
 /// What the engine drives: publish-then-settle, or the backend's own transaction.
@@ -335,6 +345,11 @@ pub enum Outcome {
 pub trait Mover: Send {
     /// As [`Sink::publish`], but the fate includes removal. One outcome per move, in order.
     async fn submit(&mut self, batch: Vec<Move>) -> BoxFuture<'static, Vec<Outcome>>;
+    /// Whether a failed move holds up those submitted behind it in its lane, even at once: see [`Outcome::Behind`]. Where it
+    /// does not, one message of a lane is submitted at a time.
+    fn holds_lanes(&self) -> bool {
+        false
+    }
     /// Waits for everything submitted, lets go of the sink.
     async fn close(self: Box<Self>) -> Result<()>;
 }

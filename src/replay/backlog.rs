@@ -1,13 +1,12 @@
 //! Messages that are prepared and wait for room at the destination.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::broker::Move;
 
 /// A message ready to go, and its lane.
 #[derive(Debug)]
 pub(super) struct Ready {
-    pub(super) lane: u64,
     pub(super) go: Move,
     /// Bytes of the message.
     pub(super) size: usize,
@@ -15,6 +14,16 @@ pub(super) struct Ready {
     pub(super) left_out: Vec<String>,
     /// The mark is among that.
     pub(super) unmarked: bool,
+}
+
+/// What a failure holds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holding {
+    Nothing,
+    /// Its lane, of which one message goes at a time.
+    OneAtATime,
+    /// Its lane; who sends them holds back those that are under way or wait here.
+    Behind,
 }
 
 /// In the order of reading; or, where a failure holds up its lane, one message of a lane at a time.
@@ -27,6 +36,8 @@ pub(super) struct Backlog {
 enum Order {
     /// What is first in goes first.
     Plain(VecDeque<Ready>),
+    /// The same, but for the lanes that are held.
+    Behind(VecDeque<Ready>, HashSet<u64>),
     /// The fate of a message is known before the next of its lane goes: only so can a failure hold up all behind it.
     Strict(Lanes),
 }
@@ -34,7 +45,9 @@ enum Order {
 #[derive(Default)]
 struct Lanes {
     lanes: HashMap<u64, Lane>,
-    runnable: VecDeque<u64>,
+    /// Of no lane.
+    free: VecDeque<Ready>,
+    runnable: VecDeque<Option<u64>>,
     waiting: usize,
 }
 
@@ -46,9 +59,18 @@ struct Lane {
 }
 
 impl Backlog {
-    pub(super) fn new(strict: bool) -> Self {
-        let order = if strict { Order::Strict(Lanes::default()) } else { Order::Plain(VecDeque::new()) };
+    pub(super) fn new(holding: Holding) -> Self {
+        let order = match holding {
+            Holding::Nothing => Order::Plain(VecDeque::new()),
+            Holding::OneAtATime => Order::Strict(Lanes::default()),
+            Holding::Behind => Order::Behind(VecDeque::new(), HashSet::new()),
+        };
         Backlog { order, bytes: 0 }
+    }
+
+    /// Whether one message of a lane goes at a time.
+    pub(super) fn one_at_a_time(&self) -> bool {
+        matches!(self.order, Order::Strict(_))
     }
 
     /// Bytes of the messages waiting.
@@ -59,7 +81,7 @@ impl Backlog {
     /// Messages waiting.
     pub(super) fn len(&self) -> usize {
         match &self.order {
-            Order::Plain(q) => q.len(),
+            Order::Plain(q) | Order::Behind(q, _) => q.len(),
             Order::Strict(l) => l.waiting,
         }
     }
@@ -67,7 +89,7 @@ impl Backlog {
     /// Messages that could go now, were there room.
     pub(super) fn ready(&self) -> usize {
         match &self.order {
-            Order::Plain(q) => q.len(),
+            Order::Plain(q) | Order::Behind(q, _) => q.len(),
             Order::Strict(l) => l.runnable.len(),
         }
     }
@@ -77,16 +99,16 @@ impl Backlog {
         let size = ready.size;
         match &mut self.order {
             Order::Plain(q) => q.push_back(ready),
-            Order::Strict(l) => {
-                let lane = l.lanes.entry(ready.lane).or_default();
-                if lane.held {
+            Order::Behind(q, held) => {
+                if !held.is_empty() && ready.go.lane.is_some_and(|lane| held.contains(&lane)) {
                     return false;
                 }
-                if !lane.busy && lane.queue.is_empty() {
-                    l.runnable.push_back(ready.lane);
+                q.push_back(ready);
+            }
+            Order::Strict(l) => {
+                if !l.push(ready) {
+                    return false;
                 }
-                lane.queue.push_back(ready);
-                l.waiting += 1;
             }
         }
         self.bytes += size;
@@ -107,7 +129,11 @@ impl Backlog {
     }
 
     /// The fate of the message under way in `lane` is known. After a failure, gives those that were waiting behind it.
-    pub(super) fn done(&mut self, lane: u64, failed: bool) -> VecDeque<Ready> {
+    pub(super) fn done(&mut self, lane: Option<u64>, failed: bool) -> VecDeque<Ready> {
+        let Some(lane) = lane else { return VecDeque::new() };
+        if failed && let Order::Behind(_, held) = &mut self.order {
+            held.insert(lane);
+        }
         let Order::Strict(l) = &mut self.order else { return VecDeque::new() };
         let Some(state) = l.lanes.get_mut(&lane) else { return VecDeque::new() };
         state.busy = false;
@@ -119,7 +145,7 @@ impl Backlog {
             return behind;
         }
         if !state.queue.is_empty() {
-            l.runnable.push_back(lane);
+            l.runnable.push_back(Some(lane));
         } else if !state.held {
             l.lanes.remove(&lane);
         }
@@ -127,9 +153,12 @@ impl Backlog {
     }
 
     /// A message failed before it could wait here: what is ahead of it goes on, what comes behind it does not.
-    pub(super) fn hold_behind(&mut self, lane: u64) {
-        if let Order::Strict(l) = &mut self.order {
-            l.lanes.entry(lane).or_default().held = true;
+    pub(super) fn hold_behind(&mut self, lane: Option<u64>) {
+        let Some(lane) = lane else { return };
+        match &mut self.order {
+            Order::Plain(_) => {}
+            Order::Behind(_, held) => _ = held.insert(lane),
+            Order::Strict(l) => l.lanes.entry(lane).or_default().held = true,
         }
     }
 
@@ -137,7 +166,7 @@ impl Backlog {
     pub(super) fn clear(&mut self) -> u64 {
         let n = self.len() as u64;
         match &mut self.order {
-            Order::Plain(q) => q.clear(),
+            Order::Plain(q) | Order::Behind(q, _) => q.clear(),
             Order::Strict(l) => *l = Lanes::default(),
         }
         self.bytes = 0;
@@ -145,13 +174,39 @@ impl Backlog {
     }
 }
 
+impl Lanes {
+    /// Adds one; false where its lane is held.
+    fn push(&mut self, ready: Ready) -> bool {
+        let Some(of) = ready.go.lane else {
+            self.free.push_back(ready);
+            self.runnable.push_back(None);
+            self.waiting += 1;
+            return true;
+        };
+        let lane = self.lanes.entry(of).or_default();
+        if lane.held {
+            return false;
+        }
+        if !lane.busy && lane.queue.is_empty() {
+            self.runnable.push_back(Some(of));
+        }
+        lane.queue.push_back(ready);
+        self.waiting += 1;
+        true
+    }
+}
+
 impl Order {
     /// The next that may go.
     fn next(&mut self) -> Option<Ready> {
         match self {
-            Order::Plain(q) => q.pop_front(),
+            Order::Plain(q) | Order::Behind(q, _) => q.pop_front(),
             Order::Strict(l) => loop {
-                let lane = l.lanes.get_mut(&l.runnable.pop_front()?)?;
+                let Some(lane) = l.runnable.pop_front()? else {
+                    l.waiting -= 1;
+                    return l.free.pop_front();
+                };
+                let lane = l.lanes.get_mut(&lane)?;
                 if let Some(ready) = lane.queue.pop_front() {
                     lane.busy = true;
                     l.waiting -= 1;
@@ -168,16 +223,17 @@ mod tests {
     use crate::broker::{Outgoing, Token};
     use crate::message::{DeadLetter, Payload};
 
-    fn ready(lane: u64, size: usize) -> Ready {
+    fn ready(lane: impl Into<Option<u64>>, size: usize) -> Ready {
         let message = DeadLetter::new("q".into(), Payload::Absent);
         let outgoing = Outgoing { sequence: 0, message, target: None, verbatim: true };
-        Ready { lane, go: Move { token: Token(0), outgoing }, size, left_out: vec![], unmarked: false }
+        let lane = lane.into();
+        Ready { go: Move { token: Token(0), outgoing, lane }, size, left_out: vec![], unmarked: false }
     }
 
     #[test]
     fn what_is_taken_is_bounded_by_its_bytes_and_never_nothing() {
-        for strict in [false, true] {
-            let mut backlog = Backlog::new(strict);
+        for holding in [Holding::Nothing, Holding::OneAtATime, Holding::Behind] {
+            let mut backlog = Backlog::new(holding);
             for lane in 0..5 {
                 assert!(backlog.push(ready(lane, 100)));
             }
@@ -190,14 +246,31 @@ mod tests {
 
     #[test]
     fn bytes_that_wait_behind_a_failure_are_counted_off() {
-        let mut backlog = Backlog::new(true);
+        let mut backlog = Backlog::new(Holding::OneAtATime);
         for _ in 0..3 {
             assert!(backlog.push(ready(7, 10)));
         }
         assert_eq!(backlog.take(9, 999).len(), 1);
-        assert_eq!(backlog.done(7, true).len(), 2);
+        assert_eq!(backlog.done(Some(7), true).len(), 2);
         assert_eq!((backlog.len(), backlog.bytes()), (0, 0));
         assert!(!backlog.push(ready(7, 10)));
         assert_eq!(backlog.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_of_no_lane_waits_for_nobody() {
+        for holding in [Holding::OneAtATime, Holding::Behind] {
+            let mut backlog = Backlog::new(holding);
+            for _ in 0..2 {
+                assert!(backlog.push(ready(None, 10)) && backlog.push(ready(7, 10)));
+            }
+            let most = if holding == Holding::OneAtATime { 3 } else { 4 };
+            assert_eq!((backlog.ready(), backlog.take(9, 999).len()), (most, most));
+            backlog.done(None, true);
+            backlog.hold_behind(None);
+            backlog.done(Some(7), true);
+            assert!(backlog.push(ready(None, 10)) && !backlog.push(ready(7, 10)));
+            assert_eq!((backlog.len(), backlog.bytes()), (1, 10));
+        }
     }
 }

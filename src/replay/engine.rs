@@ -9,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{Backlog, Ready};
+use super::backlog::{Backlog, Holding, Ready};
 use super::pace::{Pace, Rate};
 use super::pipeline::{Pipeline, at_most};
 use super::prepare::{Fate, Prepared, Preparer, Treatment};
@@ -79,8 +79,9 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     let Job { source, mut sink, selection, removes, treatment, stop, .. } = job;
     sink.begin(job.run.as_str());
 
+    let holds = job.on_failure == OnFailure::HoldLane;
     let one_place = !matches!(treatment, Treatment::Replay { to_one_place: false, .. });
-    let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit());
+    let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit(), holds);
     let window = sink.capabilities().window.min(job.concurrency.unwrap_or(usize::MAX)).max(1);
     let batch = sink.capabilities().batch.clamp(1, window);
 
@@ -109,6 +110,11 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
         Err(e) => (Way::publish_then_settle(sink, settler.clone()), Some(e)),
     };
 
+    let backlog = Backlog::new(match (holds, way.holds_lanes()) {
+        (false, _) => Holding::Nothing,
+        (true, false) => Holding::OneAtATime,
+        (true, true) => Holding::Behind,
+    });
     let limit = selection.limit;
     let scan_limit = selection.scan_limit;
     let mut drive = Drive {
@@ -116,7 +122,7 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
         way,
         settler,
         checked: Checked::new(one_place),
-        backlog: Backlog::new(job.on_failure == OnFailure::HoldLane),
+        backlog,
         waiting: FuturesUnordered::new(),
         keeping: FuturesUnordered::new(),
         in_flight: 0,
@@ -155,7 +161,7 @@ const BYTES: usize = 32 << 20;
 struct Meta {
     id: String,
     size: usize,
-    lane: u64,
+    lane: Option<u64>,
     left_out: Vec<String>,
     unmarked: bool,
 }
@@ -228,7 +234,7 @@ impl Drive<'_> {
     /// More is prepared only when what is prepared is nearly gone. With strict lanes a whole window may wait, since one long
     /// lane would otherwise keep the others from being seen.
     fn has_appetite(&self) -> bool {
-        let most = if self.on_failure == OnFailure::HoldLane { self.window } else { self.batch };
+        let most = if self.backlog.one_at_a_time() { self.window } else { self.batch };
         self.backlog.len() < most && self.backlog.bytes() < BYTES && self.keeping.len() < KEEPING
     }
 
@@ -255,8 +261,8 @@ impl Drive<'_> {
         self.bytes += taken.iter().map(|r| r.size).sum::<usize>();
         let (metas, moves): (Vec<Meta>, Vec<Move>) = taken
             .into_iter()
-            .map(|Ready { lane, go, size, left_out, unmarked }| {
-                (Meta { id: go.outgoing.message.id.clone(), size, lane, left_out, unmarked }, go)
+            .map(|Ready { go, size, left_out, unmarked }| {
+                (Meta { id: go.outgoing.message.id.clone(), size, lane: go.lane, left_out, unmarked }, go)
             })
             .unzip();
         let outcomes = self.way.submit(moves).await;
@@ -266,7 +272,7 @@ impl Drive<'_> {
 
     /// Queues the selected messages of a batch, and keeps the others.
     async fn take_in(&mut self, prepared: Prepared) {
-        let Prepared { lane, read, items, unselected, claim_checks, filter_errors, filter_examples, fatal } = prepared;
+        let Prepared { read, items, unselected, claim_checks, filter_errors, filter_examples, fatal } = prepared;
         self.tally.read += read;
         self.tally.claim_checks += claim_checks;
         self.tally.filter_failed(filter_errors, filter_examples);
@@ -287,15 +293,15 @@ impl Drive<'_> {
             let kept = match item.fate {
                 Fate::Go { outgoing, left_out, unmarked } => match self.checked.check(&mut self.way, &outgoing).await {
                     Ok(()) => {
-                        let go = Move { token: item.token, outgoing };
+                        let go = Move { token: item.token, outgoing, lane: item.lane };
                         let size = go.outgoing.message.size();
-                        let queued = self.backlog.push(Ready { lane, go, size, left_out, unmarked });
+                        let queued = self.backlog.push(Ready { go, size, left_out, unmarked });
                         !queued && self.skipped(Skip::BehindFailure)
                     }
-                    Err(e) => self.failed_here(lane, &outgoing.message.id, &e),
+                    Err(e) => self.failed_here(item.lane, &outgoing.message.id, &e),
                 },
                 Fate::Skip(why) => self.skipped(why),
-                Fate::Fail { id, error } => self.failed_here(lane, &id, &error),
+                Fate::Fail { id, error } => self.failed_here(item.lane, &id, &error),
             };
             if kept {
                 keep.push(item.token);
@@ -314,7 +320,7 @@ impl Drive<'_> {
         true
     }
 
-    fn failed_here(&mut self, lane: u64, id: &str, e: &Error) -> bool {
+    fn failed_here(&mut self, lane: Option<u64>, id: &str, e: &Error) -> bool {
         self.backlog.hold_behind(lane);
         self.tally.failed += 1;
         self.told(id, e);
@@ -334,13 +340,17 @@ impl Drive<'_> {
             let behind = self.backlog.done(lane, failed);
             self.tally.skip(Skip::BehindFailure, behind.len() as u64);
             self.keep(behind.into_iter().map(|m| m.go.token).collect());
-            if !matches!(outcome, Outcome::Failed(_)) {
+            if !matches!(outcome, Outcome::Failed(_) | Outcome::Behind) {
                 self.tally.unmarked += u64::from(unmarked);
                 left_out.into_iter().for_each(|what| self.tally.leave_out(what));
             }
             let e = match outcome {
                 Outcome::Moved(_) => {
                     self.tally.moved += 1;
+                    continue;
+                }
+                Outcome::Behind => {
+                    self.tally.skip(Skip::BehindFailure, 1);
                     continue;
                 }
                 Outcome::Failed(e) => {

@@ -39,7 +39,6 @@ pub enum Treatment {
 
 /// A batch, prepared.
 pub(super) struct Prepared {
-    pub(super) lane: u64,
     pub(super) read: u64,
     /// The selected ones, in order.
     pub(super) items: Vec<Item>,
@@ -54,6 +53,8 @@ pub(super) struct Prepared {
 
 /// A selected message.
 pub(super) struct Item {
+    /// Where a failure is to hold up those behind it.
+    pub(super) lane: Option<u64>,
     pub(super) token: Token,
     pub(super) fate: Fate,
 }
@@ -70,6 +71,8 @@ pub(super) struct Preparer {
     source: Arc<dyn Source>,
     how: How,
     fit: Fit,
+    /// A failure holds up its lane.
+    holds: bool,
 }
 
 enum How {
@@ -78,7 +81,7 @@ enum How {
 }
 
 impl Preparer {
-    pub(super) fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit) -> Self {
+    pub(super) fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit, holds: bool) -> Self {
         let how = match treatment {
             Treatment::Verbatim => How::Verbatim,
             Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback, unwrap } => {
@@ -86,7 +89,7 @@ impl Preparer {
                 How::Replay { route, keep_death_headers, max_replays, unwrap, run }
             }
         };
-        Preparer { source, how, fit }
+        Preparer { source, how, fit, holds }
     }
 
     /// Judges and prepares batches: small ones on the spot unless there is an expression, others on other threads.
@@ -104,8 +107,8 @@ impl Preparer {
     /// `first` is the number of the first message of the batch within the run.
     pub(super) fn prepare(&self, judged: Judged, first: u64) -> Prepared {
         let Judged { batch, verdicts, fatal } = judged;
+        let of_batch = batch.lane;
         let mut out = Prepared {
-            lane: batch.lane,
             read: verdicts.len() as u64,
             items: Vec::with_capacity(verdicts.len()),
             unselected: Vec::new(),
@@ -119,7 +122,8 @@ impl Preparer {
             match verdict {
                 Verdict::Yes => {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
-                    out.items.push(Item { token, fate: self.fate(sequence, message) });
+                    let lane = if self.holds { self.source.lane(of_batch, &message) } else { None };
+                    out.items.push(Item { lane, token, fate: self.fate(sequence, message) });
                 }
                 Verdict::No => out.unselected.push(token),
                 Verdict::Failed(error) => {

@@ -30,6 +30,14 @@ impl Way {
         }
     }
 
+    /// See [`Mover::holds_lanes`].
+    pub(super) fn holds_lanes(&self) -> bool {
+        match self {
+            Way::Whole { mover, .. } => mover.holds_lanes(),
+            Way::Steps(_) => false,
+        }
+    }
+
     async fn check(&mut self, target: Option<&Target>) -> Result<()> {
         match self {
             Way::Whole { sink, .. } => sink.check(target).await,

@@ -9,7 +9,7 @@ pub(super) const TOPIC: Capabilities = Capabilities {
     coverage: Coverage::All,
     removal: Removal::MarkAndTrim,
     lease: Lease::None,
-    order: Order::Lanes,
+    order: Order::StrictLanes,
     identity: IdentityKind::Exact,
     // Transaction markers and what compaction took have offsets too.
     accuracy: Accuracy::UpperBound,

@@ -1,5 +1,6 @@
 //! Sends and marks in one transaction: a record is in its new place and in the resolved set, or in neither.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ impl Transactions {
         let (jobs, queue) = std::sync::mpsc::sync_channel::<Job>(4);
         let (end, ended) = oneshot::channel();
         let run = move || {
-            let mut work = Work { held, way, waiting: Vec::new(), open: None, barren: 0 };
+            let mut work = Work { held, way, waiting: Vec::new(), open: None, barren: 0, lanes: HashMap::new() };
             work.run(&queue);
             // Nobody waits any more when the run was dropped at the second Ctrl-C.
             _ = end.send(());
@@ -79,6 +80,10 @@ impl Mover for Transactions {
         })
     }
 
+    fn holds_lanes(&self) -> bool {
+        true
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         let Transactions { jobs, ended } = *self;
         drop(jobs);
@@ -101,12 +106,14 @@ struct Open {
     sent: Vec<Sent>,
 }
 
-/// One record of it: which batch it is of and where there, its offset, and itself.
+/// One record of it: whence, which batch it is of and where there, its offset, and itself.
 struct Sent {
+    partition: i32,
     batch: usize,
     at: usize,
     offset: i64,
     outgoing: Outgoing,
+    lane: Option<u64>,
 }
 
 struct Work {
@@ -116,6 +123,9 @@ struct Work {
     open: Option<Open>,
     /// Transactions in a row that failed without a record to blame.
     barren: u8,
+    /// Lanes one of whose records failed, and the offset of the first: what is behind it waits, what is ahead of it may still
+    /// have to be sent once more.
+    lanes: HashMap<u64, i64>,
 }
 
 impl Work {
@@ -136,18 +146,14 @@ impl Work {
 
     fn take(&mut self, Job { batch, answer }: Job) {
         let number = self.slot(batch.len(), answer);
-        for (at, Move { token, outgoing }) in batch.into_iter().enumerate() {
+        for (at, Move { token, outgoing, lane }) in batch.into_iter().enumerate() {
             let (partition, offset) = place(token);
             if self.open.as_ref().is_some_and(|o| {
                 o.partition != partition || o.sent.len() >= MOST || o.bytes >= BYTES || o.since.elapsed() >= LONGEST
             }) {
                 self.commit();
             }
-            let sent = Sent { batch: number, at, offset, outgoing };
-            if let Err(refused) = self.send(partition, sent) {
-                let (sent, e) = *refused;
-                self.known(&sent, failed(e));
-            }
+            self.offer(partition, Sent { partition, batch: number, at, offset, outgoing, lane });
         }
     }
 
@@ -164,6 +170,17 @@ impl Work {
                 self.waiting.push(waiting);
                 self.waiting.len() - 1
             }
+        }
+    }
+
+    /// Sends a record, or tells what keeps it from being sent.
+    fn offer(&mut self, partition: i32, sent: Sent) {
+        if sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.offset) {
+            return self.known(&sent, Outcome::Behind);
+        }
+        if let Err(refused) = self.send(partition, sent) {
+            let (sent, e) = *refused;
+            self.known(&sent, failed(e));
         }
     }
 
@@ -234,7 +251,10 @@ impl Work {
             let e = failed.first().map_or_else(|| why.again(), |(_, e)| e.again());
             return sent.iter().for_each(|s| self.known(s, self::failed(e.again())));
         }
-        let bad: std::collections::HashSet<usize> = failed.iter().map(|(number, _)| *number).collect();
+        let mut bad: HashSet<usize> = failed.iter().map(|(number, _)| *number).collect();
+        // Their lanes go with them, so that none overtakes another.
+        let lanes: HashSet<u64> = bad.iter().filter_map(|number| sent.get(*number)?.lane).collect();
+        bad.extend((0..).zip(&sent).filter(|(_, s)| s.lane.is_some_and(|l| lanes.contains(&l))).map(|(n, _)| n));
         // The transaction as such failed, or all of it: halves find out.
         let halves = bad.is_empty() || bad.len() == sent.len();
         let half = sent.len() / 2;
@@ -264,10 +284,7 @@ impl Work {
     /// These and no others in one transaction.
     fn whole(&mut self, partition: i32, sent: Vec<Sent>) {
         for s in sent {
-            if let Err(refused) = self.send(partition, s) {
-                let (s, e) = *refused;
-                self.known(&s, failed(e));
-            }
+            self.offer(partition, s);
         }
         self.commit();
     }
@@ -295,6 +312,12 @@ impl Work {
     }
 
     fn known(&mut self, sent: &Sent, outcome: Outcome) {
+        if let (Some(lane), Outcome::Failed(_) | Outcome::Indeterminate(_)) = (sent.lane, &outcome) {
+            let first = self.lanes.entry(lane).or_insert(sent.offset);
+            *first = sent.offset.min(*first);
+        }
+        // Its partition may be let go when all of it is known: so many are open at most.
+        self.held.settled(sent.partition, 1);
         let Some(waiting) = self.waiting[sent.batch].as_mut() else { return };
         if waiting.outcomes[sent.at].replace(outcome).is_none() {
             waiting.left -= 1;

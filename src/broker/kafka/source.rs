@@ -230,6 +230,11 @@ impl Source for KafkaSource {
         super::sink::home(&self.address, &self.ctx).await
     }
 
+    fn lane(&self, partition: u64, m: &DeadLetter) -> Option<u64> {
+        // Two keys of one number, should there ever be such, would only wait for each other.
+        m.key.as_ref().map(|key| xxhash_rust::xxh3::xxh3_64_with_seed(key, partition))
+    }
+
     fn strip(&self, m: &mut DeadLetter) -> Vec<String> {
         strip::strip(m)
     }

@@ -275,7 +275,10 @@ impl Opened<'_> {
             Some(cli::OnFailure::HoldLane) => OnFailure::HoldLane,
             Some(cli::OnFailure::Skip) => OnFailure::Skip,
             Some(cli::OnFailure::Stop) => OnFailure::Stop,
-            None if self.source.capabilities().order == Order::StrictLanes => OnFailure::HoldLane,
+            // Where no consumer reads, order has no meaning.
+            None if self.source.capabilities().order == Order::StrictLanes && !sink.capabilities().private => {
+                OnFailure::HoldLane
+            }
             None => OnFailure::Skip,
         };
         let watching = Watching::new(&self, total);
