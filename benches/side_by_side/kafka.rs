@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tokio::runtime::Runtime;
 
 use super::figures::Series;
-use super::process::{peak, seconds, version};
+use super::process::{peak, seconds};
 use super::table::{Row, Table};
 use super::{DLQ, Result, Setting, messages, say};
 
@@ -35,7 +35,7 @@ pub fn measure(setting: &Setting) -> Result<Table> {
     let topic = |what: &str, round: usize| format!("bench.{what}.{stamp:x}.{round}");
     let size = (0..1000).map(|n| messages::short_body(n).len()).sum::<usize>() / 1000;
     let mut table = Table::new(format!("Kafka, {many} records of {size} bytes in {PARTITIONS} partitions"));
-    let kcat = version("kcat").is_some();
+    let kcat = Command::new("kcat").arg("-V").stdin(Stdio::null()).output().is_ok_and(|o| o.status.success());
     if !kcat {
         table.note("kcat is not on the PATH: there is nothing to compare with");
     }
