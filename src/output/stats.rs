@@ -43,7 +43,7 @@ pub fn render(groups: &[Group], by: By, of: u64, now: Timestamp, look: &Look) ->
             let mut row = vec![name, human::count(g.count), percent(g.count, of), age(g.first), age(g.last)];
             if by == By::Cause {
                 let death = g.death.as_ref();
-                row.push(death.and_then(table_reason).unwrap_or_else(unknown));
+                row.push(death.and_then(super::table::reason).unwrap_or_else(unknown));
                 row.push(death.and_then(|d| d.origin.as_ref()).map_or_else(unknown, ToString::to_string));
             }
             row.push(if g.example.is_empty() { unknown() } else { g.example.clone() });
@@ -54,10 +54,6 @@ pub fn render(groups: &[Group], by: By, of: u64, now: Timestamp, look: &Look) ->
         })
         .collect();
     table::render(&columns, &rows, look)
-}
-
-fn table_reason(d: &crate::death::Death) -> Option<String> {
-    super::table::reason(d)
 }
 
 /// A value that is a string without its quotes.

@@ -9,6 +9,7 @@ use super::look::Looked;
 use super::plan::Unroutable;
 use super::run::RunId;
 use super::tally::{Capped, Failure, Skip, Stopped, Tally};
+use crate::broker::Closed;
 use crate::exit::Exit;
 
 /// Version of the shape of reports; raised when a field changes its meaning or goes.
@@ -64,22 +65,15 @@ pub struct Coverage {
 impl Coverage {
     /// What a run saw.
     pub fn of(t: &Tally) -> Self {
-        let closed = &t.closed;
-        let ended_early = t.limited || t.stopped.is_some() || !t.unclosed.is_empty();
-        Coverage {
-            complete: closed.cut.is_none() && closed.bad_lines == 0 && closed.unseen.unwrap_or(0) == 0 && !ended_early,
-            cut: closed.cut.clone(),
-            unseen: closed.unseen,
-            bad_lines: closed.bad_lines,
-        }
+        Coverage::new(&t.closed, t.limited || t.stopped.is_some() || !t.unclosed.is_empty())
     }
-}
 
-impl Coverage {
     /// What a look saw.
     pub fn of_look(l: &Looked) -> Self {
-        let closed = &l.closed;
-        let ended_early = l.limited || l.stopped || l.error.is_some() || l.unclosed.is_some();
+        Coverage::new(&l.closed, l.limited || l.stopped || l.error.is_some() || l.unclosed.is_some())
+    }
+
+    fn new(closed: &Closed, ended_early: bool) -> Self {
         Coverage {
             complete: closed.cut.is_none() && closed.bad_lines == 0 && closed.unseen.unwrap_or(0) == 0 && !ended_early,
             cut: closed.cut.clone(),
@@ -296,7 +290,7 @@ pub struct Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{Closed, Error, Kind};
+    use crate::broker::{Error, Kind};
 
     fn tally() -> Tally {
         let mut t =
