@@ -35,7 +35,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_needs_command" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_needs_command" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_needs_command" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_needs_command" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_needs_command" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -49,7 +49,14 @@ complete -c dlq -n "__fish_dlq_needs_command" -f -a "redrive" -d 'Put messages b
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "copy" -d 'Copy messages as they are: export, import, duplicate'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "move" -d 'Copy messages as they are, and remove each once its copy is confirmed'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "purge" -d 'Remove messages, after writing them to an archive'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "resume" -d 'Finish a run that was cut off'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "history" -d 'What runs there were, and how they ended'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "depth" -d 'How many messages there are, how old, and how far that can be trusted'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "check" -d 'Whether queues are as they should be: a verdict for monitoring and CI'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "can-i" -d 'Whether a verb could be used on a queue, before a message is read'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "list" -d 'Find the dead-letter queues of a cluster, an account or a folder, by its topology'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "watch" -d 'Watch depth, age and growth, wait until a condition holds, run a command when one is crossed'
+complete -c dlq -n "__fish_dlq_needs_command" -f -a "config" -d 'Names of queues and clusters: what they mean, and whether they can be reached'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c dlq -n "__fish_dlq_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -s f -l filter -d 'Only messages for which this jq expression is true' -r
@@ -81,7 +88,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l strict -d 'Exit 3 when an expression failed on any message'
@@ -119,7 +126,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand filter" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s e -l exit-status -d 'Exit 5 when no message matches'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
@@ -160,7 +167,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand sample" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l strict -d 'Exit 3 when an expression failed on any message'
@@ -197,15 +204,23 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand stats" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand stats" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to-topic -d 'Send everything to this topic of the same cluster instead of each message\'s own origin' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-replays -d 'Leave messages that have been replayed so often already [default: 3]' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l unwrap -d 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is' -r -f -a "sns\t''"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l order -d 'On Kafka: in the order of the original offsets, which retry topics scramble; all is read and sorted on disk first' -r -f -a "origin\t''"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l map -d 'Change each message: the jq expression gets it and gives it back, with another body, key, headers or properties' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l set-header -d 'Set a header (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l drop-header -d 'Take a header off (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l canary -d 'Replay so many first, spread over the causes, and go on only where they were consumed and none came back' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l canary-wait -d 'How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l arg -d 'Set $NAME to a string in every expression' -r
@@ -221,13 +236,20 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -l scan-limit -d 'At mos
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l confirm -d 'Answer the question of a protected queue: its name' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l run -d 'Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l plan-out -d 'Write the plan to this file, with the ids of the messages, and stop: nothing is changed' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l plan -d 'Act on exactly the messages of this plan' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l plan-max-age -d 'With --plan: refuse one that is older' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -240,21 +262,31 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-partition -d 'On Kafka: to the partition a record had, instead of by its key'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l keep-timestamps -d 'On Kafka: with the time a record had, instead of now'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l edit -d 'Change the selected messages, 20 at most, in $VISUAL or $EDITOR'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l no-journal -d 'Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to -d 'Send everything to this queue instead of each message\'s own origin' -r
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-replays -d 'Leave messages that have been replayed so often already' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to-topic -d 'Send everything to this topic of the same cluster instead of each message\'s own origin' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-replays -d 'Leave messages that have been replayed so often already [default: 3]' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l unwrap -d 'Send what is inside such an envelope instead of the envelope; what is in none goes as it is' -r -f -a "sns\t''"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l order -d 'On Kafka: in the order of the original offsets, which retry topics scramble; all is read and sorted on disk first' -r -f -a "origin\t''"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l map -d 'Change each message: the jq expression gets it and gives it back, with another body, key, headers or properties' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l set-header -d 'Set a header (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l drop-header -d 'Take a header off (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l canary -d 'Replay so many first, spread over the causes, and go on only where they were consumed and none came back' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l canary-wait -d 'How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l arg -d 'Set $NAME to a string in every expression' -r
@@ -270,13 +302,20 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l scan-limit -d 'At mo
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l confirm -d 'Answer the question of a protected queue: its name' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l run -d 'Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l plan-out -d 'Write the plan to this file, with the ids of the messages, and stop: nothing is changed' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l plan -d 'Act on exactly the messages of this plan' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l plan-max-age -d 'With --plan: refuse one that is older' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -289,15 +328,17 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-death-headers -d 'Keep the headers in which frameworks noted the death'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l server-side -d 'Let the broker move everything as it is, where it can (the move task of SQS)'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-partition -d 'On Kafka: to the partition a record had, instead of by its key'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l keep-timestamps -d 'On Kafka: with the time a record had, instead of now'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l edit -d 'Change the selected messages, 20 at most, in $VISUAL or $EDITOR'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l no-journal -d 'Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -316,13 +357,20 @@ complete -c dlq -n "__fish_dlq_using_subcommand copy" -l scan-limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l confirm -d 'Answer the question of a protected queue: its name' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l run -d 'Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l plan-out -d 'Write the plan to this file, with the ids of the messages, and stop: nothing is changed' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l plan -d 'Act on exactly the messages of this plan' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l plan-max-age -d 'With --plan: refuse one that is older' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -335,11 +383,12 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand copy" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand copy" -l no-journal -d 'Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -358,13 +407,20 @@ complete -c dlq -n "__fish_dlq_using_subcommand move" -l scan-limit -d 'At most 
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l confirm -d 'Answer the question of a protected queue: its name' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l run -d 'Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l plan-out -d 'Write the plan to this file, with the ids of the messages, and stop: nothing is changed' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l plan -d 'Act on exactly the messages of this plan' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l plan-max-age -d 'With --plan: refuse one that is older' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l to-X -d 'An option of the destination\'s connection' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
@@ -377,11 +433,12 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand move" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand move" -l no-journal -d 'Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand move" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -401,13 +458,20 @@ complete -c dlq -n "__fish_dlq_using_subcommand purge" -l scan-limit -d 'At most
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
 skip\t'The others go on'
 stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l confirm -d 'Answer the question of a protected queue: its name' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l run -d 'Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l plan-out -d 'Write the plan to this file, with the ids of the messages, and stop: nothing is changed' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l plan -d 'Act on exactly the messages of this plan' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l plan-max-age -d 'With --plan: refuse one that is older' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -419,16 +483,60 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand purge" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l all -d 'Every message of the queue'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l no-backup -d 'Write no archive: what is removed is gone'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -l dry-run -d 'Show the plan and stop: nothing is changed'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand purge" -l no-journal -d 'Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l rate -d 'At most so many messages: 500, 500/s, 500/m, 10000/h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l concurrency -d 'At most so many messages sent and not yet confirmed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l max-failures -d 'Stop when more messages than this have failed (exit 6)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l hold-while-backlog -d 'Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l failed-to -d 'Write what fails to this archive, as it was; it stays in the queue all the same' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l on-failure -d 'What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip' -r -f -a "hold-lane\t'Those of the same lane wait'
+skip\t'The others go on'
+stop\t'Everything stops'"
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -l abandon -d 'Give the run up instead: nothing is sent, and the queue can be worked on by others'
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -s y -l yes -d 'Answer the plan\'s question with yes; nothing else'
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand history" -s n -l limit -d 'At most so many runs, the latest first' -r
+complete -c dlq -n "__fish_dlq_using_subcommand history" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand history" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand history" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand history" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand history" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand history" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l group -d 'How far this consumer group has read, partition by partition' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
@@ -444,11 +552,170 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand depth" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l all-named -d 'Every queue that has a name in the configuration'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -l age -d 'How old the oldest message is too, where that takes a look (on SQS it costs a receive)'
+complete -c dlq -n "__fish_dlq_using_subcommand depth" -l by-partition -d 'Each partition of a topic too'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand depth" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l warn -d 'WARNING at so many messages or more' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l crit -d 'CRITICAL at so many messages or more' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l max-age -d 'CRITICAL where the oldest message is of this age or older: 90m, 2h, 3d' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l max-growth -d 'CRITICAL where so many more messages came in that time, against what earlier runs kept: 100/h, 20/15m' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l over -d 'Measure growth over this time, now, instead of against earlier runs' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l for -d 'With --expect-empty: ask again and again for so long, for brokers that count late' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l since -d 'Count only messages that died at or after this time: 2h, 14:30, RFC 3339. This looks at messages' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l all-named -d 'Every queue that has a name in the configuration'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l expect-empty -d 'CRITICAL where there is any message, held by a consumer or delayed ones included'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -l causes -d 'Name the commonest causes in queues that are not OK, and a message of each. This looks at messages'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l to -d 'Where messages would go, for replay, copy and move' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l to-X -d 'An option of the destination\'s connection' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand can-i" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand list" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand list" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand list" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand list" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l interval -d 'Time between two readings (2s; 10s where counts are estimates, as on SQS, where each reading is a request)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l until -d 'End when this holds for all queues: depth<10, age<=5m' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l for -d 'It must have held for so long; where counts are estimates that lag behind, 30s unless said otherwise' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l when -d 'What --exec is told of, for each queue: depth>=1000, age>1h' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l exec -d 'Run this when --when is met, and again when it no longer is, with {event, queue, depth, oldest, sample, ...} on its standard input; words are split as by a shell, without one' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l exec-timeout -d 'Longest such a command may run before it is killed' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s X -d 'An option of the queue\'s connection, as ?NAME=VALUE on its address would be' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s F -d 'Read such options from a file, one NAME=VALUE a line' -r -F
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l partitions -d 'Only these partitions of a topic: 3, 0-3 or 0-3,7' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -l until-empty -d 'End when nothing waits in any of the queues, nor is held or delayed'
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -f -a "show" -d 'Show what each name means, and where each value comes from; secrets are hidden'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -f -a "check" -d 'Try to connect to each named queue, and to where its replays go'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and not __fish_seen_subcommand_from show check names" -f -a "names" -d 'Print the names, for completion scripts'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -l accept -d 'Accept a danger by the name that a refusal printed (repeatable)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
+table\t'Aligned columns, or text'
+json\t'JSON to read: one array, indented'
+jsonl\t'One JSON object a line'
+archive\t'Exact archive lines, which `file:` reads back'
+raw\t'The payload bytes alone, a newline after each'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l color -d 'When to colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb says otherwise'
+always\t'Also in a pipe'
+never\t'Not at all'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
+json\t'One JSON object a line, with time, run and event'"
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s q -l quiet -d 'Print nothing but data and errors'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s v -l verbose -d 'Say more'
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s o -l output -d 'How to print messages and reports' -r -f -a "auto\t'A table on a terminal; in a pipe messages are jsonl and summaries stay text'
 table\t'Aligned columns, or text'
 json\t'JSON to read: one array, indented'
@@ -460,7 +727,7 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand completions" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand completions" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -475,7 +742,10 @@ always\t'Also in a pipe'
 never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand man" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
-complete -c dlq -n "__fish_dlq_using_subcommand man" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand man" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+
+complete -c dlq -n "__fish_seen_subcommand_from inspect filter sample stats replay redrive copy move purge depth check can-i watch" -a "(dlq config names 2>/dev/null)"
+complete -c dlq -n "__fish_seen_subcommand_from replay redrive" -l to -r -a "(dlq config names 2>/dev/null)"

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::broker::HAZARDS;
 use crate::commands;
 use crate::output::Format;
+use crate::replay::RunId;
 use crate::ui::{Colour, LogFormat};
 
 const STYLES: Styles = Styles::styled()
@@ -24,6 +25,7 @@ A queue is written as one address:
   kafka://HOST[:PORT][,HOST...]/TOPIC              a Kafka topic
   file:PATH[.zst]                                  a dead-letter archive
   -                                                an archive on standard input or output
+  NAME, CLUSTER/QUEUE                              a queue, or a cluster, named in the configuration file
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done or an outcome is unknown, 4 this queue cannot do that,
 5 no match (filter -e), 6 stopped by a guard, 130/143 stopped by Ctrl-C or SIGTERM after finishing what was in flight.";
@@ -43,6 +45,7 @@ pub struct Cli {
 
 /// The verbs, in the order of the help.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is never moved about")]
 pub enum Verb {
     /// Show messages without taking them
     Inspect(commands::inspect::Args),
@@ -61,8 +64,22 @@ pub enum Verb {
     Move(commands::relocate::Args),
     /// Remove messages, after writing them to an archive
     Purge(commands::purge::Args),
+    /// Finish a run that was cut off
+    Resume(commands::resume::Args),
+    /// What runs there were, and how they ended
+    History(commands::history::Args),
     /// How many messages there are, how old, and how far that can be trusted
     Depth(commands::depth::Args),
+    /// Whether queues are as they should be: a verdict for monitoring and CI
+    Check(commands::check::Args),
+    /// Whether a verb could be used on a queue, before a message is read
+    CanI(commands::can_i::Args),
+    /// Find the dead-letter queues of a cluster, an account or a folder, by its topology
+    List(commands::list::Args),
+    /// Watch depth, age and growth, wait until a condition holds, run a command when one is crossed
+    Watch(commands::watch::Args),
+    /// Names of queues and clusters: what they mean, and whether they can be reached
+    Config(commands::config::Args),
     /// Print the completion script of a shell
     Completions(commands::completions::Args),
     /// Print the manual page
@@ -70,13 +87,36 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// `--yes`.
+    /// What a verb that changes something was told, whichever it is.
+    pub fn changing_mut(&mut self) -> Option<&mut Changing> {
+        match self {
+            Verb::Replay(args) => Some(&mut args.change),
+            Verb::Copy(args) => Some(&mut args.change),
+            Verb::Move(args) => Some(&mut args.copy.change),
+            Verb::Purge(args) => Some(&mut args.change),
+            _ => None,
+        }
+    }
+
+    /// The queue such a verb reads, as typed.
+    pub fn queue(&self) -> Option<&str> {
+        match self {
+            Verb::Replay(args) => args.queue.as_deref(),
+            Verb::Copy(args) => Some(&args.queue),
+            Verb::Move(args) => Some(&args.copy.queue),
+            Verb::Purge(args) => Some(&args.queue),
+            _ => None,
+        }
+    }
+
+    /// `--yes`, or `--confirm`.
     pub fn yes(&self) -> bool {
         match self {
-            Verb::Replay(args) => args.change.safety.yes,
-            Verb::Copy(args) => args.change.safety.yes,
-            Verb::Move(args) => args.copy.change.safety.yes,
-            Verb::Purge(args) => args.change.safety.yes,
+            Verb::Replay(args) => args.change.safety.answers(),
+            Verb::Copy(args) => args.change.safety.answers(),
+            Verb::Move(args) => args.copy.change.safety.answers(),
+            Verb::Purge(args) => args.change.safety.answers(),
+            Verb::Resume(args) => args.yes,
             _ => false,
         }
     }
@@ -101,9 +141,9 @@ pub struct Output {
     /// How to write plan, progress, notices and errors on standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Longest wait for any one answer of a broker (10s, 2m)
-    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub timeout: Duration,
+    /// Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// How messages are printed.
@@ -137,8 +177,9 @@ pub struct Connection {
 }
 
 /// Which messages.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args, serde::Serialize, serde::Deserialize)]
 #[command(next_help_heading = "Selection")]
+#[serde(default)]
 pub struct Select {
     /// Only messages for which this jq expression is true
     #[arg(short, long, value_name = "JQ")]
@@ -203,9 +244,19 @@ pub struct Safety {
     /// Answer the plan's question with yes; nothing else
     #[arg(short, long)]
     pub yes: bool,
+    /// Answer the question of a protected queue: its name
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
     /// Named dangers.
     #[command(flatten)]
     pub accept: Accept,
+}
+
+impl Safety {
+    /// The plan's question is answered already.
+    pub fn answers(&self) -> bool {
+        self.yes || self.confirm.is_some()
+    }
 }
 
 /// Everything a verb that looks takes besides its queue.
@@ -243,9 +294,78 @@ pub struct Changing {
     /// Guards.
     #[command(flatten)]
     pub safety: Safety,
+    /// What is kept of the run.
+    #[command(flatten)]
+    pub record: Recorded,
     /// Options of the queue.
     #[command(flatten)]
     pub connection: Connection,
+    /// The run that is taken up again.
+    #[arg(skip)]
+    pub resumes: Option<RunId>,
+    /// A plan on file.
+    #[command(flatten)]
+    pub plan: Plan,
+}
+
+/// What is kept of a run.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Record")]
+pub struct Recorded {
+    /// Call the run NAME: begun if there is none of that name, taken up again if it was cut off, nothing if it is done
+    #[arg(long, value_name = "NAME", value_parser = run_name)]
+    pub run: Option<String>,
+    /// Keep no record of the run: after a crash nobody can say what was sent, and it cannot be taken up again
+    #[arg(long, conflicts_with = "run")]
+    pub no_journal: bool,
+}
+
+/// A plan that is written down, and acted on later.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Plan")]
+pub struct Plan {
+    /// Write the plan to this file, with the ids of the messages, and stop: nothing is changed
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub plan_out: Option<PathBuf>,
+    /// Act on exactly the messages of this plan
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// With --plan: refuse one that is older
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub plan_max_age: Option<Duration>,
+}
+
+/// What a replay changes on the way.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Change on the way")]
+pub struct Alter {
+    /// Change each message: the jq expression gets it and gives it back, with another body, key, headers or properties
+    #[arg(long, value_name = "JQ", conflicts_with = "edit")]
+    pub map: Option<String>,
+    /// Change the selected messages, 20 at most, in $VISUAL or $EDITOR
+    #[arg(long, conflicts_with = "plan_out")]
+    pub edit: bool,
+    /// Set a header (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub set_header: Vec<(String, String)>,
+    /// Take a header off (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub drop_header: Vec<String>,
+}
+
+/// A few messages first.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Canary")]
+pub struct Canary {
+    /// Replay so many first, spread over the causes, and go on only where they were consumed and none came back
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub canary: Option<u64>,
+    /// How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "canary")]
+    pub canary_wait: Option<Duration>,
+    /// After the replay wait so long, and tell how many came back and why (exit 3 where any did)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub watch_return: Option<Duration>,
 }
 
 /// Options of the connection to the destination.
@@ -270,6 +390,12 @@ pub struct Pace {
     /// Stop when more messages than this have failed (exit 6)
     #[arg(long, value_name = "N")]
     pub max_failures: Option<u64>,
+    /// Send nothing while more messages than this wait at the destination (of a Kafka group: its lag)
+    #[arg(long, value_name = "N")]
+    pub hold_while_backlog: Option<u64>,
+    /// Write what fails to this archive, as it was; it stays in the queue all the same
+    #[arg(long, value_name = "file:PATH")]
+    pub failed_to: Option<String>,
     /// What a failed message does to those behind it; the default is hold-lane where order has a meaning, else skip
     #[arg(long, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
@@ -291,6 +417,14 @@ fn pair(s: &str) -> Result<(String, String), String> {
         Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
         _ => Err("options are written NAME=VALUE".into()),
     }
+}
+
+fn run_name(s: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_alphanumeric() || "._-+:@/".contains(c);
+    if !s.is_empty() && s.len() <= 100 && s.chars().all(fits) {
+        return Ok(s.to_owned());
+    }
+    Err("a run is named with letters, digits and . _ - + : @ /, a hundred at most".into())
 }
 
 fn hazard(s: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! Exit codes, and the one place that turns a kind of failure into a heading and a code.
 
 use crate::broker::error::Kind;
+use crate::output::check::Status;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -28,12 +29,22 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// As a Nagios plugin exits.
+    pub fn verdict(status: Status) -> Exit {
+        match status {
+            Status::Ok => Exit::Done,
+            Status::Warning => Exit::Failed,
+            Status::Critical => Exit::Usage,
+            Status::Unknown => Exit::Partly,
+        }
+    }
+
     /// The code of an error that ended everything.
     pub fn of(kind: Kind) -> Exit {
         match kind {
             Kind::Usage => Exit::Usage,
             Kind::Unsupported => Exit::Cannot,
-            Kind::Hazard(_) | Kind::Held | Kind::Guard => Exit::Guard,
+            Kind::Hazard(_) | Kind::Held | Kind::Guard | Kind::Unfinished => Exit::Guard,
             Kind::Indeterminate => Exit::Partly,
             Kind::ClosedPipe => Exit::Done,
             Kind::Stopped { terminated: false } => Exit::Interrupted,
@@ -52,7 +63,7 @@ pub fn heading(kind: Kind) -> &'static str {
         Kind::Unreachable => "unreachable",
         Kind::Tls => "not trusted",
         Kind::Unsupported => "cannot",
-        Kind::Hazard(_) | Kind::Guard => "refused",
+        Kind::Hazard(_) | Kind::Guard | Kind::Unfinished => "refused",
         Kind::Held => "in use",
         Kind::Corrupt => "bad data",
         Kind::Indeterminate => "unknown outcome",

@@ -32,7 +32,18 @@ fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let notice = Arc::new(move |n| told.lock().unwrap().push(n));
     let (accepted, stop) = (BTreeSet::new(), CancellationToken::new());
     let timeout = Duration::from_secs(10);
-    (Context { notice, accepted, stop, timeout, skip_bad_lines: false, exclusive: false }, notices)
+    (
+        Context {
+            notice,
+            accepted,
+            stop,
+            timeout,
+            skip_bad_lines: false,
+            exclusive: false,
+            shared: Default::default(),
+        },
+        notices,
+    )
 }
 
 fn address(typed: &str, options: &[(&str, &str)]) -> Address {

@@ -164,16 +164,16 @@ fn count_lines(path: &Path) -> Result<usize> {
 }
 
 /// A running broker.
-struct Cluster {
+pub struct Cluster {
     /// `127.0.0.1:9092`.
-    server: String,
+    pub server: String,
     admin: AdminClient<DefaultClientContext>,
     runtime: Runtime,
 }
 
 impl Cluster {
     /// The one the environment names, or the one that tests/brokers/kafka.sh starts.
-    fn open() -> Result<Cluster> {
+    pub fn open() -> Result<Cluster> {
         let url = match std::env::var("DLQ_TEST_KAFKA_URL") {
             Ok(url) => url,
             Err(_) => started()?,
@@ -183,11 +183,11 @@ impl Cluster {
         Ok(Cluster { server, admin, runtime: Runtime::new()? })
     }
 
-    fn queue(&self, topic: &str) -> String {
+    pub fn queue(&self, topic: &str) -> String {
         format!("kafka://{}/{topic}", self.server)
     }
 
-    fn topic(&self, name: &str) -> Result {
+    pub fn topic(&self, name: &str) -> Result {
         let topic = NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1));
         let made = self.runtime.block_on(self.admin.create_topics([&topic], &AdminOptions::new()))?;
         for one in made {
@@ -196,7 +196,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn delete(&self, name: &str) -> Result {
+    pub fn delete(&self, name: &str) -> Result {
         self.runtime.block_on(self.admin.delete_topics(&[name], &AdminOptions::new()))?;
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 mod archive;
 mod broker;
+mod depth;
 mod distance;
 mod elasticmq;
 mod figures;
 mod filter;
 mod frames;
+mod journal;
 mod kafka;
 mod machine;
 mod memory;
@@ -34,12 +36,14 @@ const DLQ: &str = env!("CARGO_BIN_EXE_dlq");
 type Measure = fn(&Setting) -> Result<Table>;
 
 /// The sections: a name and a table each.
-const SECTIONS: [(&str, Measure); 7] = [
+const SECTIONS: [(&str, Measure); 9] = [
     ("start", start::measure),
+    ("depth", depth::measure),
     ("filter", filter::measure),
     ("memory", memory::measure),
     ("archive", archive::measure),
     ("replay", replay::measure),
+    ("journal", journal::measure),
     ("kafka", kafka::measure),
     ("sqs", sqs::measure),
 ];

@@ -68,7 +68,7 @@ pub fn measure(setting: &Setting) -> Result<Table> {
 }
 
 /// One move between new queues, which must then hold all and nothing.
-fn moved(broker: &Broker, kind: &str, many: u64, mover: Mover<'_>) -> Result<f64> {
+pub fn moved(broker: &Broker, kind: &str, many: u64, mover: Mover<'_>) -> Result<f64> {
     let stamp = std::time::UNIX_EPOCH.elapsed()?.as_nanos();
     let [from, to] = ["from", "to"].map(|end| format!("bench.{kind}.{end}.{stamp:x}"));
     let result = (|| {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The guarantee where sending and removing are two acts.
+pub const AT_LEAST_ONCE: &str = "at least once: a message leaves only after its new home has confirmed it";
+
 /// What one opened queue can do. There is no `Default`: a new field must be answered by every backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
@@ -141,6 +144,16 @@ impl Capabilities {
         }
     }
 
+    /// The danger a look is, by the name that `--accept` takes; `None` where it costs nothing.
+    pub fn look_hazard(&self) -> Option<&'static str> {
+        match self.peek {
+            Peek::Free => None,
+            Peek::MarksRedelivered => Some("redelivered"),
+            Peek::CountsReceive { .. } => Some("receive-count"),
+            Peek::CountsDelivery { .. } => Some("delivery-limit"),
+        }
+    }
+
     /// What to do instead of looking often, where looking costs something.
     pub fn advice(&self) -> Option<&'static str> {
         match self.peek {
@@ -156,9 +169,7 @@ impl Capabilities {
         match self.removal {
             Removal::None => "copies only: nothing can be removed here",
             Removal::MarkAndTrim => "exactly once within the cluster",
-            Removal::Each | Removal::Logged => {
-                "at least once: a message leaves only after its new home has confirmed it"
-            }
+            Removal::Each | Removal::Logged => AT_LEAST_ONCE,
         }
     }
 }
@@ -180,4 +191,8 @@ pub struct SinkCapabilities {
     pub proves_routing: bool,
     /// No consumer gets what is sent there: an archive.
     pub private: bool,
+    /// A message without a payload is something else there than one with an empty one.
+    pub tombstones: bool,
+    /// The properties that are sent; an edit may set no other. `None` where all are kept.
+    pub properties: Option<&'static [&'static str]>,
 }

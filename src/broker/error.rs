@@ -21,6 +21,8 @@ pub enum Kind {
     Hazard(&'static str),
     /// Another process or consumer holds the queue.
     Held,
+    /// An earlier run over the queue was cut off and is to be finished first.
+    Unfinished,
     /// A guard stopped it: no terminal to ask on and no `--yes`, `--max-failures` reached.
     Guard,
     /// Stored data is not what it should be (a torn or foreign archive line).
@@ -46,6 +48,8 @@ pub enum Kind {
     },
     /// A file could not be read or written.
     Io,
+    /// What is to be sent could not be written down first, so it was not sent.
+    Journal,
     /// Anything else.
     Other,
 }

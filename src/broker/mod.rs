@@ -5,14 +5,18 @@
 
 pub mod address;
 pub mod aws;
+pub mod can;
 pub mod capability;
 pub mod credentials;
 pub mod error;
 pub mod file;
+mod gauge;
 pub mod kafka;
+pub mod listing;
 pub mod rabbitmq;
 pub mod registry;
 mod remote;
+pub mod shared;
 pub mod sns;
 pub mod sqs;
 
@@ -27,12 +31,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::message::{DeadLetter, Target};
 pub use address::Address;
+pub use can::{Ability, Answer, Finding, Load};
 pub use capability::{Accuracy, Capabilities, SinkCapabilities};
 pub use error::{Error, Kind, Result};
+pub use gauge::Gauge;
 pub use remote::{RemoteMove, RemoteMoving, RemoteProgress, RemoteState};
+pub use shared::Shared;
 
 /// Dangers that `--accept NAME` accepts; a refusal prints the name.
-pub const HAZARDS: &[&str] = &["absent-path", "delivery-limit", "own-redrive", "unconfirmed"];
+pub const HAZARDS: &[&str] = &[
+    "absent-path",
+    "canary",
+    "delivery-limit",
+    "duplicates",
+    "max-failures",
+    "own-redrive",
+    "receive-count",
+    "redelivered",
+    "unconfirmed",
+    "unknown-canary",
+];
 
 /// What opening and scanning may need besides the address.
 #[derive(Clone)]
@@ -49,6 +67,8 @@ pub struct Context {
     pub skip_bad_lines: bool,
     /// The queue will be changed: take the lock or fence that keeps a second one out.
     pub exclusive: bool,
+    /// Queues that are opened together share what is costly to open, where nothing is read or settled on it.
+    pub shared: Shared,
 }
 
 impl Context {
@@ -76,10 +96,24 @@ pub trait Source: Send + Sync {
     fn places(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Names under which one run at a time may change it, in parts where runs over different parts do not meet.
+    fn lock_names(&self) -> Vec<String> {
+        let places = self.places();
+        if places.is_empty() { vec![self.address().canonical.clone()] } else { places }
+    }
     /// Under which account, user or principal, where that is known.
     fn principal(&self) -> Option<String>;
     /// How many and how old. Cheap: one or two calls, no message is touched.
     async fn depth(&self) -> Result<Depth>;
+    /// The same by partition, and how far a group of consumers has read.
+    ///
+    /// # Errors
+    /// `Unsupported` where there are no partitions; `NotFound` where there is no such group.
+    async fn depth_by_partition(&self, group: Option<&str>) -> Result<ByPartition> {
+        let _ = group;
+        let text = format!("{}: a {} has no partitions and no groups", self.address(), self.capabilities().kind);
+        Err(Error::new(Kind::Unsupported, text))
+    }
     /// Where its messages can have come from, by topology; empty where the broker cannot say.
     async fn origins(&self) -> Result<Vec<Target>>;
     /// Who else will receive what is sent to `target`, as short phrases; empty where the broker cannot say.
@@ -119,6 +153,21 @@ pub trait Source: Send + Sync {
     /// How long after its time a message is deleted by the broker, where it is.
     fn retention(&self) -> Option<Duration> {
         None
+    }
+    /// The guarantee of a replay from here to a place like that.
+    fn guarantee(&self, to: &SinkCapabilities) -> &'static str {
+        let _ = to;
+        self.capabilities().guarantee()
+    }
+    /// By how long its counts may lag behind what happens, where they do.
+    fn lag(&self) -> Option<Duration> {
+        None
+    }
+    /// What stands for or against doing that here, as far as it is known without a message being read, besides what the
+    /// capabilities tell.
+    async fn can(&self, ability: Ability) -> Vec<Finding> {
+        let _ = ability;
+        Vec::new()
     }
     /// How many messages are left, those included that somebody holds where the broker says; `None` where it cannot.
     async fn remaining(&self) -> Option<u64> {
@@ -277,7 +326,7 @@ pub type Fit = Arc<dyn Fn(&mut Outgoing) -> Result<Vec<String>> + Send + Sync>;
 
 /// A place to send to.
 #[async_trait]
-pub trait Sink: Send {
+pub trait Sink: Send + Sync {
     /// What was opened, for people.
     fn shown(&self) -> &str;
     /// As [`Source::places`]; none where it is not one queue.
@@ -296,6 +345,12 @@ pub trait Sink: Send {
     }
     /// Is it there, may we. Creates nothing. `None`: the place the sink was opened to.
     async fn check(&self, target: Option<&Target>) -> Result<()>;
+    /// What stands for or against sending so much there, as far as it is known without sending. `None`: the place the sink was
+    /// opened to. Each finding names the place.
+    async fn can(&self, target: Option<&Target>, load: Load) -> Vec<Finding> {
+        let _ = (target, load);
+        Vec::new()
+    }
     /// Who receives what is sent to the place it was opened to, as short phrases; empty where the broker cannot say.
     async fn receivers(&self) -> Result<Vec<String>>;
     /// Whether what it confirms is there to stay. Where it is not, such as in a pipe, nothing is removed for it unasked.
@@ -306,6 +361,10 @@ pub trait Sink: Send {
     fn fit(&self) -> Fit;
     /// Returns when the batch is in the pipe behind the one before: that is the back-pressure and the order.
     async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms;
+    /// Looks at the places it sends to, where the broker can tell how much waits there.
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        None
+    }
     /// Waits for everything published, makes it durable, lets go.
     async fn close(self: Box<Self>) -> Result<()>;
     /// Lets go of a place that nothing is to be sent to after all. Creates nothing.
@@ -371,6 +430,45 @@ pub struct Depth {
     pub oldest: Option<Timestamp>,
     /// How far the counts can be trusted.
     pub accuracy: Accuracy,
+}
+
+/// The depth of a topic by partition. Unknown is `None`, never zero.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct ByPartition {
+    /// In their order.
+    pub partitions: Vec<PartitionDepth>,
+    /// How far a group has read, where one was asked for.
+    pub group: Option<GroupDepth>,
+}
+
+/// One partition.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct PartitionDepth {
+    /// Its number.
+    pub partition: i64,
+    /// Stored, at most.
+    pub ready: u64,
+    /// Of these, not yet resolved, at most.
+    pub unresolved: u64,
+    /// Time of the oldest message that is not resolved.
+    pub oldest: Option<Timestamp>,
+    /// The offset the group goes on from.
+    pub committed: Option<i64>,
+    /// What the group has not read yet, at most.
+    pub lag: Option<u64>,
+}
+
+/// A group of consumers and the whole of a queue.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct GroupDepth {
+    /// Its name.
+    pub name: String,
+    /// The broker's word for how it is.
+    pub state: Option<&'static str>,
+    /// Consumers in it.
+    pub members: Option<u64>,
+    /// What it has not read yet, at most; `None` where that is not known of every partition.
+    pub lag: Option<u64>,
 }
 
 /// The age of the oldest message, as far as a look tells.

@@ -5,13 +5,17 @@ use futures::future::BoxFuture;
 use super::address::{Address, Options, hide};
 use super::capability::Capabilities;
 use super::error::{Error, Kind, Result};
-use super::{Context, Sink, Source};
+use super::listing::Lister;
+use super::{Context, Finding, Load, Sink, Source};
 use crate::message::DeadLetter;
 
 /// Opens a queue to read from.
 pub type OpenSource = for<'a> fn(&'a Address, &'a Context) -> BoxFuture<'a, Result<Box<dyn Source>>>;
 /// Opens a place to send to.
 pub type OpenSink = for<'a> fn(&'a Address, &'a Context) -> BoxFuture<'a, Result<Box<dyn Sink>>>;
+
+/// What stands for or against making a place to send to, and sending so much there.
+pub type CanCreate = for<'a> fn(&'a Address, Load) -> BoxFuture<'a, Vec<Finding>>;
 
 /// What one backend is and how it is opened.
 pub struct Backend {
@@ -23,8 +27,10 @@ pub struct Backend {
     pub form: &'static str,
     /// Whether `?` begins options (a file name may contain one).
     pub has_query: bool,
-    /// A place to send to is made by naming it, and no consumer is woken by it: an archive.
-    pub creates: bool,
+    /// Options that these variables of the environment stand for: they win over what the configuration file says.
+    pub environment: &'static [(&'static str, &'static str)],
+    /// Where a place to send to is made by naming it, tells whether that can be done; makes nothing.
+    pub can_create: Option<CanCreate>,
     /// Checks an address without its query and gives it without secrets, and in a canonical spelling.
     pub understand: fn(&str, &Options) -> Result<(String, String)>,
     /// Takes off what is bookkeeping of this broker and gives the names. Pure.
@@ -33,8 +39,17 @@ pub struct Backend {
     pub source: OpenSource,
     /// Opens a place to send to. Connects; creates nothing, but for an archive file.
     pub sink: OpenSink,
+    /// Finds the dead-letter queues of a cluster, where it has any.
+    pub list: Option<&'static Lister>,
     /// What each kind of its queues can do, for the README's table.
     pub describe: fn() -> Vec<Capabilities>,
+}
+
+impl Backend {
+    /// A place to send to is made by naming it, and no consumer is woken by it: an archive.
+    pub fn creates(&self) -> bool {
+        self.can_create.is_some()
+    }
 }
 
 /// Every backend; order is that of the README.

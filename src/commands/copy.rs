@@ -2,7 +2,7 @@
 
 use super::change::{self, Change, To, What};
 use super::session::Session;
-use crate::broker::{Address, Result};
+use crate::broker::Result;
 use crate::cli;
 use crate::exit::Exit;
 
@@ -36,9 +36,10 @@ pub(super) async fn verbatim(what: What, args: &Args, session: &Session) -> Resu
     let change = Change {
         what,
         queue: &args.queue,
-        to: To::Place(Address::parse(&args.to, &args.to_connection.to_option)?),
+        to: To::Place(session.place(&args.to, &args.to_connection.to_option)?),
         args: &args.change,
         replay: None,
+        plan: change::plan_of(&args.change)?,
         whole: false,
         server_side: false,
     };

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::expiring::Expiring;
 use super::session::{Opening, Session};
 use crate::broker::{Delivery, Error, Kind, Result, ScanRequest, Source};
 use crate::cli;
@@ -15,7 +15,6 @@ use crate::message::DeadLetter;
 use crate::output::{Format, Look, Writer, archive, human, json, raw};
 use crate::replay::{Failure, Looked, Page, look_with};
 use crate::select::{Judged, Selection, Verdict};
-use crate::ui::Ui;
 
 /// Failures of `--print` that are shown with their text.
 const SHOWN: usize = 3;
@@ -27,41 +26,6 @@ pub struct Printing {
     print: Option<Program>,
     delimiter: Vec<u8>,
     single: bool,
-}
-
-/// Messages the broker will soon delete for their age.
-#[derive(Default)]
-pub struct Expiring {
-    count: u64,
-    soonest: Option<Timestamp>,
-}
-
-/// What expires within this time is warned of.
-const SOON: SignedDuration = SignedDuration::from_hours(24);
-
-impl Expiring {
-    /// Notes a message of a queue that keeps messages for `retention`.
-    pub fn note(&mut self, time: Option<Timestamp>, retention: Duration, now: Timestamp) {
-        let Some(end) = time.and_then(|t| t.checked_add(retention).ok()).filter(|end| *end < now + SOON) else {
-            return;
-        };
-        self.count += 1;
-        self.soonest = Some(self.soonest.map_or(end, |s| s.min(end)));
-    }
-
-    fn add(&mut self, other: &Expiring) {
-        self.count += other.count;
-        self.soonest = [self.soonest, other.soonest].into_iter().flatten().min();
-    }
-
-    /// Warns of them, if there are any.
-    pub fn say(&self, ui: &Ui) {
-        let Some(soonest) = self.soonest else { return };
-        ui.warn(&format!(
-            "{} will expire within a day, the first at {soonest:.0}: the broker deletes messages of that age",
-            human::counted(self.count, "message")
-        ));
-    }
 }
 
 /// Printing that failed on single messages.

@@ -1,21 +1,30 @@
 //! One file a verb: its arguments, whose doc comments are its help, and one run function.
 
+pub mod can_i;
 pub mod change;
+pub mod check;
 pub mod completions;
+pub mod config;
 pub mod copy;
 pub mod depth;
+mod expiring;
 pub mod filter;
+pub mod history;
 pub mod inspect;
+pub mod list;
 mod looking;
 pub mod man;
+mod probing;
 pub mod purge;
 pub mod relocate;
 pub mod replay;
+pub mod resume;
 pub mod sample;
 mod selecting;
 mod session;
 pub mod stats;
 mod usage;
+pub mod watch;
 
 use clap::Parser;
 
@@ -30,10 +39,19 @@ const STACK: usize = 16 << 20;
 
 /// Runs the command line of this process.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => return usage::said(&e, &Ui::new(Options::default(), Terminal::detect(Colour::Auto))),
+        Err(e) => {
+            let ui = Ui::new(Options::default(), Terminal::detect(Colour::Auto));
+            let exit = usage::said(&e, &ui);
+            let check = if exit == Exit::Done { None } else { usage::of_check(std::env::args_os()) };
+            return check.map_or(exit, |format| check::without_verdict(&usage::first_line(&e), format, &ui));
+        }
     };
+    if let Some(change) = cli.verb.changing_mut() {
+        // A plan that is written down is for later.
+        change.safety.dry_run |= change.plan.plan_out.is_some();
+    }
     let options = Options {
         quiet: cli.output.quiet,
         verbose: cli.output.verbose,
@@ -46,14 +64,23 @@ pub fn main() -> Exit {
     }
     run(&cli, &ui).unwrap_or_else(|e| {
         ui.error(&e);
-        Exit::of(e.kind())
+        // Whatever keeps a check from its verdict, the verdict is not known.
+        match cli.verb {
+            Verb::Check(_) => check::without_verdict(&e.to_string(), cli.output.output, &ui),
+            _ => Exit::of(e.kind()),
+        }
     })
 }
 
 fn run(cli: &Cli, ui: &Ui) -> Result<Exit> {
+    if cli.output.output.is_verdict() && !matches!(cli.verb, Verb::Check(_)) {
+        let text = "text, nagios, prometheus, junit and github are formats of dlq check";
+        return Err(Error::new(Kind::Usage, text).hint("here -o is auto, table, json, jsonl, archive or raw"));
+    }
     match &cli.verb {
         Verb::Completions(args) => return completions::run(args, ui),
         Verb::Man(args) => return man::run(args, ui),
+        Verb::Config(config::Args { what: config::What::Names }) => return config::names(ui),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -68,7 +95,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Exit> {
     exit
 }
 
-async fn verb(verb: &Verb, session: &Session) -> Result<Exit> {
+pub(crate) async fn verb(verb: &Verb, session: &Session) -> Result<Exit> {
     match verb {
         Verb::Inspect(args) => inspect::run(args, session).await,
         Verb::Filter(args) => filter::run(args, session).await,
@@ -78,7 +105,14 @@ async fn verb(verb: &Verb, session: &Session) -> Result<Exit> {
         Verb::Copy(args) => copy::run(args, session).await,
         Verb::Move(args) => relocate::run(args, session).await,
         Verb::Purge(args) => purge::run(args, session).await,
+        Verb::Resume(args) => resume::run(args, session).await,
+        Verb::History(args) => history::run(args, session),
         Verb::Depth(args) => depth::run(args, session).await,
+        Verb::Check(args) => check::run(args, session).await,
+        Verb::CanI(args) => can_i::run(args, session).await,
+        Verb::List(args) => list::run(args, session).await,
+        Verb::Watch(args) => watch::run(args, session).await,
+        Verb::Config(args) => config::run(args, session).await,
         Verb::Completions(args) => completions::run(args, &session.ui),
         Verb::Man(args) => man::run(args, &session.ui),
     }

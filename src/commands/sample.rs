@@ -68,7 +68,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
 
 /// One reservoir, or one a group.
 enum Reservoirs {
-    One(Sampler),
+    One(Box<Sampler>),
     Each(Program, Groups),
 }
 
@@ -80,7 +80,7 @@ struct Drawn {
 impl Drawn {
     fn new(by: Option<Program>, n: usize, seed: u64) -> Self {
         let reservoirs = match by {
-            None => Reservoirs::One(Sampler::new(n, seed)),
+            None => Reservoirs::One(Box::new(Sampler::new(n, seed))),
             Some(by) => Reservoirs::Each(by, Groups::new(n, seed)),
         };
         Drawn { reservoirs, unprinted: Unprinted::default() }

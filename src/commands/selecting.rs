@@ -1,8 +1,8 @@
 //! From selection flags to a [`Selection`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jaq_json::Val;
@@ -111,6 +111,21 @@ fn ids(args: &cli::Select) -> Result<Option<Ids>> {
         return Ok(None);
     }
     Ok(Some(ids.into_iter().collect()))
+}
+
+/// The flag whose file says something else than it did when `then` was understood. A file that is gone says nothing: what it
+/// said is known.
+pub fn rewritten(args: &cli::Select, then: &cli::Select) -> Option<&'static str> {
+    let on_disk = |path: &&PathBuf| path.as_path() != Path::new("-");
+    if let Some(path) = args.filter_file.as_ref().filter(on_disk)
+        && let Ok(text) = std::fs::read_to_string(path)
+        && then.filter.as_ref().is_some_and(|before| *before != text)
+    {
+        return Some("--filter-file");
+    }
+    args.ids_from.as_ref().filter(on_disk)?;
+    let now: BTreeSet<String> = ids(args).ok()??.iter().map(str::to_owned).collect();
+    (now != then.id.iter().cloned().collect()).then_some("--ids-from")
 }
 
 /// Ids that are named when no message had them.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Address, Context, Error, Kind, Result, Sink, Source};
+use crate::broker::{Address, Context, Error, Kind, Result, Shared, Sink, Source};
 use crate::cli;
+use crate::config::{Config, Resolved};
 use crate::exit::Exit;
 use crate::output::Format;
 use crate::ui::{Signals, Ui};
@@ -23,8 +24,17 @@ pub struct Session {
     pub signals: Signals,
     /// `-o`.
     pub format: Format,
+    /// The command line without the program: what another attempt at the same run begins with.
+    pub arguments: Vec<String>,
+    /// Names of queues and clusters.
+    pub config: Config,
     timeout: Duration,
+    /// `--timeout`, where it was given.
+    pub given: Option<Duration>,
 }
+
+/// `--timeout` where nothing is said.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a queue is opened.
 #[derive(Clone, Copy, Default)]
@@ -41,11 +51,22 @@ impl Session {
     /// Listens to signals from now on.
     ///
     /// # Errors
-    /// The system refuses signal handlers.
+    /// The configuration file is wrong; the system refuses signal handlers.
     pub fn new(ui: Ui, output: &cli::Output) -> Result<Session> {
+        let config = Config::load()?;
         let stop = CancellationToken::new();
         let signals = Signals::listen(&ui, &stop)?;
-        Ok(Session { ui, stop, signals, format: output.output, timeout: output.timeout })
+        let arguments = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+        Ok(Session {
+            ui,
+            stop,
+            signals,
+            format: output.output,
+            arguments,
+            config,
+            given: output.timeout,
+            timeout: output.timeout.unwrap_or(TIMEOUT),
+        })
     }
 
     /// What backends are told.
@@ -58,7 +79,32 @@ impl Session {
             timeout: self.timeout,
             skip_bad_lines: opening.skip_bad_lines,
             exclusive: opening.exclusive,
+            shared: Shared::default(),
         }
+    }
+
+    /// Understands an address or a name, with the options of `-F` below those of `-X`.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn address(&self, typed: &str, connection: &cli::Connection) -> Result<Address> {
+        Ok(self.config.resolve(typed, &flags(connection)?)?.address)
+    }
+
+    /// The same of a cluster, an account or a folder.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn cluster(&self, typed: &str, connection: &cli::Connection) -> Result<Resolved> {
+        self.config.resolve_cluster(typed, &flags(connection)?)
+    }
+
+    /// The same for a place to send to.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn place(&self, typed: &str, options: &[(String, String)]) -> Result<Address> {
+        Ok(self.config.resolve(typed, options)?.address)
     }
 
     /// Opens a queue to read from, and says what reading costs.
@@ -71,10 +117,21 @@ impl Session {
         connection: &cli::Connection,
         opening: Opening<'_>,
     ) -> Result<Arc<dyn Source>> {
-        let address = address(typed, connection)?;
-        let context = self.context(opening);
-        let source = self.unless_stopped((address.backend.source)(&address, &context)).await?;
+        self.open(&self.address(typed, connection)?, &self.context(opening)).await
+    }
+
+    /// Opens a queue that was understood before.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the queue.
+    pub async fn open(&self, address: &Address, context: &Context) -> Result<Arc<dyn Source>> {
+        let source = self.unless_stopped((address.backend.source)(address, context)).await?;
         Ok(Arc::from(source))
+    }
+
+    /// `--timeout`.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Opens a place to send to.
@@ -97,7 +154,7 @@ impl Session {
     }
 
     /// Ends an opening at Ctrl-C: nothing has been touched yet.
-    async fn unless_stopped<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn unless_stopped<T>(&self, opening: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             opened = opening => opened,
             () = self.stop.cancelled() => {
@@ -108,18 +165,14 @@ impl Session {
     }
 }
 
-/// What was typed, with the options of `-F` below those of `-X`.
-///
-/// # Errors
-/// `Usage`.
-pub fn address(typed: &str, connection: &cli::Connection) -> Result<Address> {
+fn flags(connection: &cli::Connection) -> Result<Vec<(String, String)>> {
     let mut options = match &connection.option_file {
         Some(path) => options_from(path)?,
         None => vec![],
     };
     options.extend(connection.option.iter().cloned());
     options.extend(connection.partitions.iter().map(|list| ("partitions".to_owned(), list.clone())));
-    Address::parse(typed, &options)
+    Ok(options)
 }
 
 fn options_from(path: &Path) -> Result<Vec<(String, String)>> {

@@ -1,9 +1,12 @@
 //! What the parser of the command line says, and what the slip may have been.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::broker::address::hide;
+use crate::cli::Cli;
 use crate::exit::Exit;
+use crate::output::Format;
 use crate::ui::Ui;
 
 /// Prints help, version or a usage error, and gives the exit code.
@@ -17,6 +20,23 @@ pub fn said(e: &clap::Error, ui: &Ui) -> Exit {
     }
     ui.usage(&hide(&coloured(ui.terminal().colour_err)), hint(e).as_deref());
     Exit::Usage
+}
+
+/// The format a command line of `check`, wrong as it is, asks for; `None` where it is of another verb.
+pub fn of_check(args: impl IntoIterator<Item = std::ffi::OsString>) -> Option<Format> {
+    let found = Cli::command().ignore_errors(true).try_get_matches_from(args).ok()?;
+    let (_, check) = found.subcommand().filter(|(name, _)| *name == "check")?;
+    Some(check.try_get_one::<Format>("output").ok().flatten().copied().unwrap_or_default())
+}
+
+/// What is wrong, without what the parser adds below it, and without secrets.
+pub fn first_line(e: &clap::Error) -> String {
+    let text = hide(&e.render().to_string());
+    // A list of what is missing is below a colon.
+    let mut lines = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    std::iter::once(first).chain(lines).collect::<Vec<_>>().join(" ")
 }
 
 fn context(e: &clap::Error, kind: ContextKind) -> Option<&str> {

@@ -23,6 +23,8 @@ pub struct Compiled {
     pub analysis: paths::Analysis,
     /// It is an assignment, which as a condition is always true.
     pub assigns: bool,
+    /// Top-level fields it assigns or deletes.
+    pub assigned: Vec<String>,
 }
 
 /// Compiles on a thread of its own: parsing recurses as deep as the program nests.
@@ -52,6 +54,8 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
     }
     let analysis = paths::analyse(&term);
     let assigns = paths::assigns(&term);
+    let mut assigned = vec![];
+    paths::assigned(&term, &mut assigned);
 
     let (names, values) = globals(source, variables);
     let main = Def { name: "__main", args: vec![], body: rewrite::term(term) };
@@ -68,7 +72,7 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
             let given: Vec<_> = variables.iter().map(|(n, _)| format!("${n}")).collect();
             explain::undefined(source, &given, errors.into_iter().flat_map(|(_, e)| e).collect())
         })?;
-    Ok(Compiled { filter, variables: values, analysis, assigns })
+    Ok(Compiled { filter, variables: values, analysis, assigns, assigned })
 }
 
 /// A definition of the library beside those of a source that lives shorter.

@@ -11,6 +11,7 @@ mod rewrite;
 mod tests;
 mod watched;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jaq_core::{Ctx, Vars};
@@ -25,8 +26,9 @@ use guard::Trip;
 use paths::Looks;
 
 /// A compiled jq program; used from any number of threads at once.
+#[derive(Clone)]
 pub struct Program {
-    compiled: compile::Compiled,
+    compiled: Arc<compile::Compiled>,
     timeout: Duration,
 }
 
@@ -54,7 +56,7 @@ impl Program {
     /// # Errors
     /// `Usage`, pointing at line and column, naming the fields there are where a name was not found.
     pub fn compile(source: &str, variables: &[(String, Val)], timeout: Duration) -> Result<Program> {
-        Ok(Program { compiled: compile::compile(source, variables)?, timeout })
+        Ok(Program { compiled: Arc::new(compile::compile(source, variables)?), timeout })
     }
 
     /// Judges one message.
@@ -99,6 +101,32 @@ impl Program {
             Some(why) => Err(reason(why, self.timeout)),
             None => outputs,
         }
+    }
+
+    /// The whole view of one message, and the one output that is made of it.
+    ///
+    /// # Errors
+    /// The text of the jq error, of the time-out, or that there was not one output.
+    pub fn map(&self, m: &DeadLetter, death: Option<&Death>) -> std::result::Result<(Val, Val), String> {
+        let view = view::build(m, Need::ALL, &view::Want::All, death);
+        let scope = guard::enter(self.timeout);
+        let mut outputs = self.run(view.clone());
+        let made = match (outputs.next(), outputs.next()) {
+            (Some(Ok(made)), None) => Ok(made),
+            (Some(Err(e)), _) | (_, Some(Err(e))) => Err(e),
+            (None, _) => Err("it gives nothing; to leave messages out use --filter".to_owned()),
+            (Some(Ok(_)), Some(Ok(_))) => Err("it gives more than one output".to_owned()),
+        };
+        drop(outputs);
+        match scope.tripped() {
+            Some(why) => Err(reason(why, self.timeout)),
+            None => made.map(|made| (view, made)),
+        }
+    }
+
+    /// Top-level fields that it assigns or deletes, where that is plain from its text.
+    pub fn assigned(&self) -> &[String] {
+        &self.compiled.assigned
     }
 
     /// The outputs for one message as JSON, or as they are where they are text and `raw` is set; each followed by `end`.

@@ -60,6 +60,52 @@ pub fn assigns(t: &Term<&str>) -> bool {
     }
 }
 
+/// The top-level fields that a chain of updates of the whole message assigns or deletes. What is not plain is left out.
+pub fn assigned(t: &Term<&str>, fields: &mut Vec<String>) {
+    match t {
+        Term::BinOp(l, BinaryOp::Pipe(None), r) => {
+            assigned(l, fields);
+            if updates(l) {
+                assigned(r, fields);
+            }
+        }
+        Term::BinOp(l, op, _) if is_update(op) => targets(l, fields),
+        Term::Call("del", args) => args.iter().for_each(|a| targets(a, fields)),
+        _ => {}
+    }
+}
+
+fn is_update(op: &BinaryOp<&str>) -> bool {
+    matches!(op, BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt)
+}
+
+/// Whether what comes out is the whole message again.
+fn updates(t: &Term<&str>) -> bool {
+    match t {
+        Term::Id => true,
+        Term::Call("del", _) => true,
+        Term::BinOp(l, BinaryOp::Pipe(None), r) => updates(l) && updates(r),
+        Term::BinOp(_, op, _) => is_update(op),
+        _ => false,
+    }
+}
+
+fn targets(t: &Term<&str>, fields: &mut Vec<String>) {
+    match t {
+        Term::Path(of, path) if matches!(**of, Term::Id) => {
+            if let Some((Part::Index(i), _)) = path.0.first() {
+                fields.extend(literal(i));
+            }
+        }
+        Term::BinOp(l, BinaryOp::Comma, r) => {
+            targets(l, fields);
+            targets(r, fields);
+        }
+        Term::BinOp(l, BinaryOp::Pipe(None), _) => targets(l, fields),
+        _ => {}
+    }
+}
+
 /// Analyses a program.
 pub fn analyse(t: &Term<&str>) -> Analysis {
     let mut a = Walk { looks: Looks::nothing(), watched: vec![], optional: 0, budget: 10_000, active: vec![] };

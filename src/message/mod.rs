@@ -74,6 +74,9 @@ pub struct Origin {
     pub group: Option<Arc<str>>,
 }
 
+/// Property in which AMQP says that a message was delivered before.
+pub const REDELIVERED: &str = "redelivered";
+
 /// One message of a dead-letter queue, exactly as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
@@ -116,6 +119,14 @@ impl DeadLetter {
             properties: Fields::default(),
             origin: None,
             deliveries: None,
+        }
+    }
+
+    /// Whether it was delivered before, where the broker flags that.
+    pub fn redelivered(&self) -> Option<bool> {
+        match self.properties.last(REDELIVERED) {
+            Some(Value::Bool(again)) => Some(*again),
+            _ => None,
         }
     }
 

@@ -1,14 +1,20 @@
 //! Formats: records in, bytes out. Nothing here prints.
 
 pub mod archive;
+pub mod check;
 pub mod depth;
 pub mod detail;
+pub mod history;
 pub mod human;
 pub mod json;
+pub mod listing;
+pub mod partitions;
 pub mod raw;
+pub mod spark;
 pub mod stats;
 mod summary;
 pub mod table;
+pub mod watch;
 mod writer;
 
 pub use summary::Summary;
@@ -30,9 +36,29 @@ pub enum Format {
     Archive,
     /// The payload bytes alone, a newline after each.
     Raw,
+    /// Of `check`: the verdict for people.
+    #[value(hide = true)]
+    Text,
+    /// Of `check`: a Nagios plugin's line with perfdata.
+    #[value(hide = true)]
+    Nagios,
+    /// Of `check`: metrics.
+    #[value(hide = true)]
+    Prometheus,
+    /// Of `check`: a test case a queue, in XML.
+    #[value(hide = true)]
+    Junit,
+    /// Of `check`: annotations of a workflow's log.
+    #[value(hide = true)]
+    Github,
 }
 
 impl Format {
+    /// It is one of `check`'s own.
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Format::Text | Format::Nagios | Format::Prometheus | Format::Junit | Format::Github)
+    }
+
     /// What `auto` means here; never gives `Auto`.
     #[must_use]
     pub fn resolve(self, stdout_tty: bool, is_summary: bool) -> Format {

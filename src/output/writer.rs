@@ -65,12 +65,8 @@ impl Writer {
                 }
                 out.extend_from_slice(detail::render(m, self.now, &self.look).as_bytes());
             }
-            Format::Table | Format::Auto => {
-                self.waiting.push(table::row(m, self.now));
-                if self.layout.is_some() || self.waiting.len() >= SAMPLE {
-                    self.settle(out);
-                }
-            }
+            Format::Archive => archive::write(m, &self.look, out)?,
+            Format::Raw => raw::message(m, &self.delimiter, &self.look, out),
             Format::Json => {
                 let mut compact = Vec::new();
                 json::message(m, &Look::PLAIN, &mut compact);
@@ -80,8 +76,13 @@ impl Writer {
                 json::message(m, &self.look, out);
                 out.push(b'\n');
             }
-            Format::Archive => archive::write(m, &self.look, out)?,
-            Format::Raw => raw::message(m, &self.delimiter, &self.look, out),
+            // Messages have no verdict: such formats end before a queue is opened.
+            _ => {
+                self.waiting.push(table::row(m, self.now));
+                if self.layout.is_some() || self.waiting.len() >= SAMPLE {
+                    self.settle(out);
+                }
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::broker::Move;
+use crate::message::DeadLetter;
 
 /// A message ready to go, and its lane.
 #[derive(Debug)]
@@ -14,6 +15,12 @@ pub(super) struct Ready {
     pub(super) left_out: Vec<String>,
     /// The mark is among that.
     pub(super) unmarked: bool,
+    /// It was changed on the way.
+    pub(super) changed: bool,
+    /// As it was read, where that is wanted.
+    pub(super) original: Option<Box<DeadLetter>>,
+    /// What it had died of.
+    pub(super) cause: Option<String>,
 }
 
 /// What a failure holds up.
@@ -221,13 +228,14 @@ impl Order {
 mod tests {
     use super::*;
     use crate::broker::{Outgoing, Token};
-    use crate::message::{DeadLetter, Payload};
+    use crate::message::Payload;
 
     fn ready(lane: impl Into<Option<u64>>, size: usize) -> Ready {
         let message = DeadLetter::new("q".into(), Payload::Absent);
         let outgoing = Outgoing { sequence: 0, message, target: None, verbatim: true };
         let lane = lane.into();
-        Ready { go: Move { token: Token(0), outgoing, lane }, size, left_out: vec![], unmarked: false }
+        let go = Move { token: Token(0), outgoing, lane };
+        Ready { go, size, left_out: vec![], unmarked: false, changed: false, original: None, cause: None }
     }
 
     #[test]

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::broker::{Confirms, Fit, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use crate::broker::{Address, Confirms, Finding, Fit, Load, Outgoing, Receipt, Result, Sink, SinkCapabilities};
 use crate::message::Target;
 
 /// Takes everything and keeps nothing.
 pub struct Discard {
+    instead_of: Option<Address>,
     capabilities: SinkCapabilities,
 }
 
 impl Default for Discard {
     fn default() -> Self {
         Discard {
+            instead_of: None,
             capabilities: SinkCapabilities {
                 kind: "nothing",
                 transaction_domain: None,
@@ -24,8 +26,17 @@ impl Default for Discard {
                 window: 10_000,
                 proves_routing: true,
                 private: true,
+                tombstones: true,
+                properties: None,
             },
         }
+    }
+}
+
+impl Discard {
+    /// In the place of one that would be made by opening it.
+    pub fn instead_of(place: &Address) -> Discard {
+        Discard { instead_of: Some(place.clone()), ..Discard::default() }
     }
 }
 
@@ -41,6 +52,13 @@ impl Sink for Discard {
 
     async fn check(&self, _: Option<&Target>) -> Result<()> {
         Ok(())
+    }
+
+    async fn can(&self, _: Option<&Target>, load: Load) -> Vec<Finding> {
+        match self.instead_of.as_ref().and_then(|place| Some((place.backend.can_create?, place))) {
+            Some((can, place)) => can(place, load).await,
+            None => Vec::new(),
+        }
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {

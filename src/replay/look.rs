@@ -64,6 +64,7 @@ pub async fn look_with<W: Send + 'static>(
     mut each: impl FnMut(Page<W>) -> ControlFlow<()> + Send,
 ) -> Looked {
     let mut looked = Looked::default();
+    selection.start();
     source.hint(selection.hints());
     let most = [request.at_most, at_most(selection)].into_iter().flatten().min();
     let scan = match source.scan(ScanRequest { at_most: most, ..request }).await {

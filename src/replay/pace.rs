@@ -72,7 +72,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Says when the next messages may go. It never sleeps itself: the engine waits for [`Pace::next`] beside everything else.
+/// Says when the next messages may go. It never sleeps itself: the engine waits beside everything else.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Option<Rate>,
@@ -84,12 +84,13 @@ impl Pace {
         Pace { rate, next: Instant::now() }
     }
 
-    /// How many of `wanted` may go now; 0 before [`Pace::next`].
-    pub(super) fn allows(&self, wanted: usize) -> usize {
+    /// How many of `wanted` may go now. Where none may, when that is over: whoever looked at the clock once more to find out
+    /// might see it over already, and wait for nothing.
+    pub(super) fn allows(&self, wanted: usize) -> std::result::Result<usize, Instant> {
         match self.rate {
-            None => wanted,
-            Some(_) if Instant::now() < self.next => 0,
-            Some(rate) => wanted.min(rate.together()),
+            None => Ok(wanted),
+            Some(_) if Instant::now() < self.next => Err(self.next),
+            Some(rate) => Ok(wanted.min(rate.together())),
         }
     }
 
@@ -98,10 +99,6 @@ impl Pace {
         if let Some(rate) = self.rate {
             self.next = self.next.max(Instant::now()) + rate.takes(messages as u64);
         }
-    }
-
-    pub(super) fn next(&self) -> Instant {
-        self.next
     }
 }
 
@@ -138,18 +135,25 @@ mod tests {
         let began = Instant::now();
         let mut gone = 0;
         while gone < 200 {
-            let n = pace.allows(64);
-            assert!(n <= 5, "a burst of {n}");
-            gone += n;
-            pace.spent(n);
-            tokio::time::sleep_until(pace.next()).await;
+            match pace.allows(64) {
+                Ok(n) => {
+                    assert!(n <= 5, "a burst of {n}");
+                    gone += n;
+                    pace.spent(n);
+                }
+                Err(then) => {
+                    assert!(then > Instant::now(), "there is something to wait for");
+                    tokio::time::sleep_until(then).await;
+                }
+            }
         }
         let took = began.elapsed().as_secs_f64();
         assert!((1.9..=2.2).contains(&took), "200 messages at 100/s took {took} s");
 
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(pace.allows(1000), 5);
+        assert_eq!(pace.allows(1000), Ok(5));
         pace.spent(5);
-        assert_eq!(pace.allows(1000), 0, "the idle minute is not made up for");
+        let then = Instant::now() + Duration::from_millis(50);
+        assert_eq!(pace.allows(1000), Err(then), "the idle minute is not made up for");
     }
 }

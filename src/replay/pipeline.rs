@@ -84,9 +84,7 @@ impl<W: Send + 'static> Pipeline<W> {
 /// How many to read at most. Where everything is selected, `--limit` bounds the reading as well: what is not read is not
 /// touched.
 pub(super) fn at_most(selection: &Selection) -> Option<u64> {
-    let Selection { program, since, until, ids, cause, limit, scan_limit } = selection;
-    let everything = program.is_none() && since.is_none() && until.is_none() && ids.is_none() && cause.is_none();
-    match (limit.filter(|_| everything), *scan_limit) {
+    match (selection.limit.filter(|_| selection.takes_all()), selection.scan_limit) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }

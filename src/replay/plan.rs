@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::prepare::Treatment;
 use super::report::{Counted, Planned};
 use super::route::Route;
-use crate::broker::Address;
+use crate::broker::{Address, Load};
 use crate::death::Death;
 use crate::message::unwrap::Envelope;
 use crate::message::{ClaimCheck, DeadLetter, Mark, Target, unwrap};
@@ -35,7 +35,9 @@ pub struct PlanFacts {
     selected: u64,
     causes: Tallied,
     destinations: Tallied,
-    targets: Vec<Arc<Target>>,
+    groups: Tallied,
+    targets: Vec<(Arc<Target>, Load)>,
+    load: Load,
     absent_path: u64,
     enveloped: u64,
     claim_checks: u64,
@@ -51,14 +53,16 @@ struct Rules {
     unwrap: Option<&'static Envelope>,
 }
 
+/// Counts by name, of bounded size.
 #[derive(Debug, Default)]
-struct Tallied {
+pub struct Tallied {
     counts: HashMap<String, (u64, String)>,
     others: u64,
 }
 
 impl Tallied {
-    fn add(&mut self, name: &str, detail: impl FnOnce() -> String) {
+    /// One more of this name.
+    pub fn add(&mut self, name: &str, detail: impl FnOnce() -> String) {
         if let Some((n, _)) = self.counts.get_mut(name) {
             *n += 1;
         } else if self.counts.len() < DISTINCT {
@@ -68,7 +72,8 @@ impl Tallied {
         }
     }
 
-    fn named(self) -> (Vec<Counted>, u64) {
+    /// The most frequent first, and how many names beyond those there were.
+    pub fn named(self) -> (Vec<Counted>, u64) {
         let mut all: Vec<_> =
             self.counts.into_iter().map(|(name, (count, detail))| Counted { name, detail, count }).collect();
         all.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
@@ -97,13 +102,19 @@ impl PlanFacts {
         self.read += messages;
     }
 
-    /// One selected message. `absent_path`: a path the expression names was absent from it.
-    pub fn selected(&mut self, m: &DeadLetter, death: Option<&Death>, absent_path: bool) {
+    /// One selected message; whether it would be sent. `absent_path`: a path the expression names was absent from it.
+    pub fn selected(&mut self, m: &DeadLetter, death: Option<&Death>, absent_path: bool) -> bool {
         self.selected += 1;
         self.absent_path += u64::from(absent_path);
         self.claim_checks += u64::from(ClaimCheck::of(m).is_some());
         self.causes.add(death.map_or("", |d| d.cause.as_str()), || death.map(in_words).unwrap_or_default());
-        let Some(Rules { route, max_replays, unwrap }) = &self.rules else { return };
+        if let Some(group) = death.and_then(|d| d.origin.as_ref()?.group.as_deref()) {
+            self.groups.add(group, String::new);
+        }
+        let Some(Rules { route, max_replays, unwrap }) = &self.rules else {
+            self.load.add(m.payload.len() as u64);
+            return true;
+        };
         let inner = unwrap::inner(m);
         self.enveloped += u64::from(inner.is_some());
         let mark = match inner.filter(|i| unwrap.is_some_and(|e| e.name == i.envelope)) {
@@ -112,27 +123,40 @@ impl PlanFacts {
         };
         if mark.map_or(0, |m| m.count) >= *max_replays {
             self.over_max_replays += 1;
-            return;
+            return false;
         }
+        let body = m.payload.len() as u64;
         match route.of(m, death.and_then(|d| d.origin.as_ref())) {
             Ok(Some(target)) => {
-                if self.targets.len() < NAMED && !self.targets.contains(&target) {
-                    self.targets.push(Arc::clone(&target));
+                if let Some((_, load)) = self.targets.iter_mut().find(|(known, _)| *known == target) {
+                    load.add(body);
+                } else if self.targets.len() < NAMED {
+                    self.targets.push((Arc::clone(&target), Load::of(body)));
                 }
                 self.destinations.add(&target.to_string(), String::new);
+                true
             }
-            Ok(None) => {}
+            Ok(None) => {
+                self.load.add(body);
+                true
+            }
             Err(e) => {
                 self.unroutable += 1;
                 if self.unroutable_examples.len() < EXAMPLES {
                     self.unroutable_examples.push(Unroutable { id: m.id.clone(), error: e.to_string() });
                 }
+                false
             }
         }
     }
 
-    /// The first few distinct places, to be checked and described before the question.
-    pub fn targets(&self) -> &[Arc<Target>] {
+    /// What would be sent to the one place, where there is one.
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// The first few distinct places with what would be sent there, to be checked and described before the question.
+    pub fn targets(&self) -> &[(Arc<Target>, Load)] {
         &self.targets
     }
 
@@ -140,6 +164,7 @@ impl PlanFacts {
     pub fn finish(self) -> Planned {
         let (causes, causes_omitted) = self.causes.named();
         let (destinations, destinations_omitted) = self.destinations.named();
+        let (groups, groups_omitted) = self.groups.named();
         Planned {
             read: self.read,
             selected: self.selected,
@@ -147,6 +172,8 @@ impl PlanFacts {
             causes_omitted,
             destinations,
             destinations_omitted,
+            groups,
+            groups_omitted,
             absent_path: self.absent_path,
             enveloped: self.enveloped,
             claim_checks: self.claim_checks,
@@ -158,7 +185,7 @@ impl PlanFacts {
 }
 
 /// Reason, class and queue of a death: what an engineer knows a cause by.
-fn in_words(d: &Death) -> String {
+pub fn in_words(d: &Death) -> String {
     let queue = d.origin.as_ref().and_then(|o| o.queue.as_deref());
     let what = d.class.as_deref().or(d.reason.as_deref());
     match (what, queue) {
@@ -189,6 +216,7 @@ mod tests {
             max_replays: 2,
             fallback: vec![],
             unwrap: None,
+            changes: Arc::default(),
         };
         PlanFacts::new(&treatment, &source)
     }
@@ -227,7 +255,7 @@ mod tests {
         let mut facts = facts(true);
         for n in 0..30 {
             let died = Death { cause: format!("{n:08}"), ..Death::default() };
-            (0..=n).for_each(|_| facts.selected(&message("x", None, 0), Some(&died), false));
+            (0..=n).for_each(|_| _ = facts.selected(&message("x", None, 0), Some(&died), false));
         }
         let plan = facts.finish();
         assert_eq!((plan.causes.len(), plan.causes_omitted, plan.causes[0].count), (20, 10, 30));

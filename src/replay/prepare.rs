@@ -3,12 +3,14 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use super::change::Changes;
 use super::pipeline::Start;
 use super::route::Route;
 use super::run::RunId;
 use super::tally::{FILTER_EXAMPLES, Failure, Skip};
 use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
+use crate::journal::{Claim, Claims};
 use crate::message::unwrap::Envelope;
 use crate::message::{ClaimCheck, DeadLetter, MARK_HEADER, Mark, Target};
 use crate::select::judging::judge_and;
@@ -34,6 +36,8 @@ pub enum Treatment {
         fallback: Vec<Target>,
         /// Messages in such an envelope go as what is inside; others as they are.
         unwrap: Option<&'static Envelope>,
+        /// What else is changed.
+        changes: Arc<Changes>,
     },
 }
 
@@ -57,14 +61,26 @@ pub(super) struct Item {
     pub(super) lane: Option<u64>,
     pub(super) token: Token,
     pub(super) fate: Fate,
+    /// As it was read, where that is wanted.
+    pub(super) original: Option<Box<DeadLetter>>,
 }
 
 /// What is to be done with it.
-#[expect(clippy::large_enum_variant, reason = "nearly all are Go, and a box each would be an allocation each")]
 pub(super) enum Fate {
-    Go { outgoing: Outgoing, left_out: Vec<String>, unmarked: bool },
+    Go {
+        outgoing: Outgoing,
+        left_out: Vec<String>,
+        unmarked: bool,
+        changed: bool,
+        cause: Option<String>,
+    },
+    /// An earlier attempt at this run has sent it: it is only to be removed.
+    Arrived(Outgoing),
     Skip(Skip),
-    Fail { id: String, error: Error },
+    Fail {
+        id: String,
+        error: Error,
+    },
 }
 
 pub(super) struct Preparer {
@@ -73,30 +89,82 @@ pub(super) struct Preparer {
     fit: Fit,
     /// A failure holds up its lane.
     holds: bool,
+    /// Messages are wanted as they were, should they fail.
+    originals: bool,
+    numbers: Numbers,
+}
+
+/// The numbers messages have within the run.
+#[derive(Clone)]
+pub(super) struct Numbers {
+    /// That of the first message of this attempt.
+    pub(super) first: u64,
+    /// What earlier attempts have left.
+    pub(super) claims: Arc<Claims>,
+}
+
+impl Numbers {
+    /// That of a message, which was read as this one of the scan; or that it only is to be removed.
+    fn of(&self, m: &DeadLetter, read: u64) -> Numbered {
+        let number = self.first + read;
+        match self.claims.claim(m.identity, number, m.redelivered()) {
+            None | Some(Claim::NewNumber) => Numbered::Send(number),
+            Some(Claim::SameNumber(earlier)) => Numbered::Send(earlier),
+            Some(Claim::Arrived(earlier)) => Numbered::Arrived(earlier),
+        }
+    }
+}
+
+enum Numbered {
+    Send(u64),
+    Arrived(u64),
+}
+
+/// What is to be done with a message that can be dealt with.
+enum Ready {
+    Send { outgoing: Outgoing, envelope: Option<&'static str>, changed: bool, cause: Option<String> },
+    Arrived(Outgoing),
+    Skip(Skip),
 }
 
 enum How {
     Verbatim,
-    Replay { route: Route, keep_death_headers: bool, max_replays: u32, unwrap: Option<&'static Envelope>, run: RunId },
+    Replay {
+        route: Route,
+        keep_death_headers: bool,
+        max_replays: u32,
+        unwrap: Option<&'static Envelope>,
+        changes: Arc<Changes>,
+        run: RunId,
+    },
 }
 
 impl Preparer {
-    pub(super) fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit, holds: bool) -> Self {
+    pub(super) fn new(
+        source: Arc<dyn Source>,
+        treatment: Treatment,
+        run: RunId,
+        fit: Fit,
+        holds: bool,
+        originals: bool,
+        numbers: Numbers,
+    ) -> Self {
         let how = match treatment {
             Treatment::Verbatim => How::Verbatim,
-            Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback, unwrap } => {
+            Treatment::Replay { to_one_place, keep_death_headers, max_replays, fallback, unwrap, changes } => {
                 let route = Route::new(to_one_place, fallback, source.address());
-                How::Replay { route, keep_death_headers, max_replays, unwrap, run }
+                How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run }
             }
         };
-        Preparer { source, how, fit, holds }
+        Preparer { source, how, fit, holds, originals, numbers }
     }
 
     /// Judges and prepares batches: small ones on the spot unless there is an expression, others on other threads.
     pub(super) fn starter(self, selection: Arc<Selection>) -> Start<Prepared> {
         let me = Arc::new(self);
+        let evaluates = matches!(&me.how, How::Replay { changes, .. } if changes.evaluates());
         Box::new(move |batch, first| {
-            if selection.program.is_none() && batch.deliveries.len() <= SMALL {
+            if selection.program.is_none() && !evaluates && batch.deliveries.len() <= SMALL {
                 return Box::pin(ready(Ok(me.prepare(selection.judge(batch), first))));
             }
             let me = Arc::clone(&me);
@@ -123,7 +191,8 @@ impl Preparer {
                 Verdict::Yes => {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
                     let lane = if self.holds { self.source.lane(of_batch, &message) } else { None };
-                    out.items.push(Item { lane, token, fate: self.fate(sequence, message) });
+                    let original = self.originals.then(|| Box::new(message.clone()));
+                    out.items.push(Item { lane, token, fate: self.fate(sequence, message), original });
                 }
                 Verdict::No => out.unselected.push(token),
                 Verdict::Failed(error) => {
@@ -138,45 +207,53 @@ impl Preparer {
         out
     }
 
-    fn fate(&self, sequence: u64, message: DeadLetter) -> Fate {
+    fn fate(&self, read: u64, message: DeadLetter) -> Fate {
         let id = message.id.clone();
-        match self.outgoing(sequence, message) {
-            Ok(Ok((mut outgoing, envelope))) => match (self.fit)(&mut outgoing) {
+        match self.ready(read, message) {
+            Ok(Ready::Send { mut outgoing, envelope, changed, cause }) => match (self.fit)(&mut outgoing) {
                 Ok(mut left_out) => {
                     left_out.extend(envelope.map(|e| format!("the {e} envelope")));
                     // Looked for rather than read from the texts, which are for people.
                     let unmarked =
                         matches!(self.how, How::Replay { .. }) && outgoing.message.headers.last(MARK_HEADER).is_none();
-                    Fate::Go { outgoing, left_out, unmarked }
+                    Fate::Go { outgoing, left_out, unmarked, changed, cause }
                 }
                 Err(error) => Fate::Fail { id, error },
             },
-            Ok(Err(skip)) => Fate::Skip(skip),
+            Ok(Ready::Arrived(outgoing)) => Fate::Arrived(outgoing),
+            Ok(Ready::Skip(skip)) => Fate::Skip(skip),
             Err(error) => Fate::Fail { id, error },
         }
     }
 
-    /// With the name of the envelope it was taken out of.
-    fn outgoing(
-        &self,
-        sequence: u64,
-        mut message: DeadLetter,
-    ) -> Result<Result<(Outgoing, Option<&'static str>), Skip>> {
-        let How::Replay { route, keep_death_headers, max_replays, unwrap, run } = &self.how else {
-            return Ok(Ok((Outgoing { sequence, message, target: None, verbatim: true }, None)));
+    fn ready(&self, read: u64, mut message: DeadLetter) -> Result<Ready> {
+        let arrived = |sequence, message| Ready::Arrived(Outgoing { sequence, message, target: None, verbatim: true });
+        let How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run } = &self.how else {
+            return Ok(match self.numbers.of(&message, read) {
+                Numbered::Arrived(sequence) => arrived(sequence, message),
+                Numbered::Send(sequence) => {
+                    let outgoing = Outgoing { sequence, message, target: None, verbatim: true };
+                    Ready::Send { outgoing, envelope: None, changed: false, cause: None }
+                }
+            });
         };
         let inner = unwrap.and_then(|e| e.inner(&message));
         let before = inner.as_ref().map_or_else(|| Mark::of(&message.headers), |i| i.mark(&message));
         let replays = before.as_ref().map_or(0, |m| m.count);
         if before.is_some_and(|m| m.run() == run.as_str()) {
-            return Ok(Err(Skip::CameBack));
+            return Ok(Ready::Skip(Skip::CameBack));
         }
         if replays >= *max_replays {
-            return Ok(Err(Skip::MaxReplays));
+            return Ok(Ready::Skip(Skip::MaxReplays));
         }
+        let sequence = match self.numbers.of(&message, read) {
+            Numbered::Arrived(sequence) => return Ok(arrived(sequence, message)),
+            Numbered::Send(sequence) => sequence,
+        };
         // Before anything is taken off: the origin is told by what is taken off.
         let died = death::of(&message);
         let target = route.of(&message, died.as_ref().and_then(|d| d.origin.as_ref()))?;
+        let patch = changes.patch(&changes.base(&message, inner.as_ref()), died.as_ref())?;
         self.source.strip(&mut message);
         if !keep_death_headers {
             death::strip(&mut message);
@@ -185,8 +262,48 @@ impl Preparer {
         if let Some(inner) = inner {
             inner.replace(&mut message);
         }
+        let changed = changes.apply(patch, &mut message);
         let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
         message.headers.set(MARK_HEADER, mark.to_value());
-        Ok(Ok((Outgoing { sequence, message, target, verbatim: false }, envelope)))
+        let outgoing = Outgoing { sequence, message, target, verbatim: false };
+        Ok(Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) })
     }
+}
+
+/// Tells what would be sent, without sending it.
+pub struct Trial(Preparer);
+
+impl Trial {
+    /// Of a run that has not begun.
+    pub fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit) -> Trial {
+        let numbers = Numbers { first: 0, claims: Arc::new(Claims::none()) };
+        Trial(Preparer::new(source, treatment, run, fit, false, false, numbers))
+    }
+
+    /// What would become of this message.
+    pub fn outlook(&self, m: &DeadLetter) -> Outlook {
+        match self.0.fate(0, m.clone()) {
+            Fate::Go { left_out, unmarked, changed, .. } => Outlook::Goes { left_out, unmarked, changed },
+            Fate::Arrived(_) | Fate::Skip(_) => Outlook::Stays,
+            Fate::Fail { error, .. } => Outlook::Fails(error.to_string()),
+        }
+    }
+}
+
+/// What would become of a message.
+#[derive(Debug)]
+pub enum Outlook {
+    /// It would be sent.
+    Goes {
+        /// Without these parts.
+        left_out: Vec<String>,
+        /// The mark is among them.
+        unmarked: bool,
+        /// It would be changed on the way.
+        changed: bool,
+    },
+    /// It would be left alone.
+    Stays,
+    /// It would not get through.
+    Fails(String),
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::canary::{Canary, Watched};
 use super::look::Looked;
 use super::plan::Unroutable;
 use super::run::RunId;
@@ -35,7 +36,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a run that has just ended.
+    /// The head of a run that has just ended. Where the clock was set back meanwhile it ended when it began: it did not end before.
     pub fn new(run: &RunId, outcome: Exit, stopped_by: Option<Stopped>, started: Timestamp) -> Self {
         Head {
             schema: SCHEMA,
@@ -43,7 +44,7 @@ impl Head {
             outcome,
             stopped_by,
             started,
-            finished: Timestamp::now(),
+            finished: Timestamp::now().max(started),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -95,6 +96,53 @@ pub struct Around<'a> {
     pub dry_run: bool,
     /// Messages left in the source; `None` where the broker cannot say.
     pub remaining: Option<u64>,
+    /// Messages were to be changed on the way.
+    pub changes: bool,
+    /// `--failed-to`, without secrets.
+    pub failed_to: Option<&'a str>,
+    /// Messages of a plan file that were not there any more.
+    pub gone: Option<Capped<String>>,
+}
+
+/// What is reported only where it was asked for.
+#[derive(Debug, Serialize)]
+struct More {
+    /// Messages changed on the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_to: Option<String>,
+    /// Messages written there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_to_failed: Option<u64>,
+    /// For how long `--hold-while-backlog` held it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<Canary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<Watched>,
+    /// Messages of the plan that were not there any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone_omitted: Option<u64>,
+}
+
+impl More {
+    fn new(around: &mut Around<'_>, t: &mut Tally) -> More {
+        let (gone, gone_omitted) = around.gone.take().map(|g| (g.listed, g.omitted)).unzip();
+        More {
+            changed: around.changes.then_some(t.changed),
+            failed_to: around.failed_to.map(str::to_owned),
+            written_to_failed: around.failed_to.map(|_| t.set_aside),
+            held_seconds: Some(t.held.as_secs()).filter(|s| *s > 0),
+            canary: t.canary.take(),
+            returned: t.watched.take(),
+            gone,
+            gone_omitted,
+        }
+    }
 }
 
 /// Which verb moved the messages, and so what their count is called.
@@ -143,11 +191,14 @@ pub struct Moving {
     unclosed: Vec<String>,
     errors: Vec<Failure>,
     errors_omitted: u64,
+    #[serde(flatten)]
+    more: More,
 }
 
 impl Moving {
     /// The report of a run that has ended.
-    pub fn new(verb: Verb, head: Head, around: &Around<'_>, t: Tally) -> Self {
+    pub fn new(verb: Verb, head: Head, mut around: Around<'_>, mut t: Tally) -> Self {
+        let more = More::new(&mut around, &mut t);
         let coverage = Coverage::of(&t);
         let count = |v| (verb == v).then_some(t.moved);
         let (replayed, moved, copied) = (count(Verb::Replay), count(Verb::Move), count(Verb::Copy));
@@ -183,6 +234,7 @@ impl Moving {
             unclosed,
             errors,
             errors_omitted,
+            more,
         }
     }
 }
@@ -211,11 +263,14 @@ pub struct Purging {
     unclosed: Vec<String>,
     errors: Vec<Failure>,
     errors_omitted: u64,
+    #[serde(flatten)]
+    more: More,
 }
 
 impl Purging {
     /// The report of a run that has ended. `backup` is the archive, where one was written.
-    pub fn new(head: Head, around: &Around<'_>, backup: Option<&str>, t: Tally) -> Self {
+    pub fn new(head: Head, mut around: Around<'_>, backup: Option<&str>, mut t: Tally) -> Self {
+        let more = More::new(&mut around, &mut t);
         let coverage = Coverage::of(&t);
         let (error, unclosed) = texts(&t);
         Purging {
@@ -239,6 +294,7 @@ impl Purging {
             unclosed,
             errors: t.errors.listed,
             errors_omitted: t.errors.omitted,
+            more,
         }
     }
 }
@@ -262,6 +318,10 @@ pub struct Planned {
     pub destinations: Vec<Counted>,
     /// Destinations beyond those.
     pub destinations_omitted: u64,
+    /// Selected messages by the group of consumers that failed on them, where they tell.
+    pub groups: Vec<Counted>,
+    /// Groups beyond those.
+    pub groups_omitted: u64,
     /// Selected although a path the expression names was absent.
     pub absent_path: u64,
     /// Of the selected, those that are envelopes with a message inside; only a replay asks.
@@ -307,12 +367,27 @@ mod tests {
     }
 
     fn around() -> Around<'static> {
-        Around { source: "amqp://h/q", destination: None, principal: Some("guest"), dry_run: false, remaining: None }
+        Around {
+            source: "amqp://h/q",
+            destination: None,
+            principal: Some("guest"),
+            dry_run: false,
+            remaining: None,
+            changes: false,
+            failed_to: None,
+            gone: None,
+        }
+    }
+
+    #[test]
+    fn no_run_ends_before_it_began_however_the_clock_is_set() {
+        let later = Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        assert_eq!(Head::new(&RunId::named("r1"), Exit::Done, None, later).finished, later);
     }
 
     #[test]
     fn a_replay_reports_exactly_this() {
-        let shape = serde_json::to_string(&Moving::new(Verb::Replay, head(), &around(), tally())).unwrap();
+        let shape = serde_json::to_string(&Moving::new(Verb::Replay, head(), around(), tally())).unwrap();
         assert_eq!(
             shape,
             concat!(
@@ -331,11 +406,11 @@ mod tests {
     #[test]
     fn each_verb_has_its_own_word_for_done() {
         for (verb, word) in [(Verb::Replay, "replayed"), (Verb::Move, "moved"), (Verb::Copy, "copied")] {
-            let v = serde_json::to_value(Moving::new(verb, head(), &around(), tally())).unwrap();
+            let v = serde_json::to_value(Moving::new(verb, head(), around(), tally())).unwrap();
             let there: Vec<_> = ["replayed", "moved", "copied"].into_iter().filter(|w| v.get(w).is_some()).collect();
             assert_eq!(there, [word]);
         }
-        let v = serde_json::to_value(Purging::new(head(), &around(), Some("file:b.ndjson"), tally())).unwrap();
+        let v = serde_json::to_value(Purging::new(head(), around(), Some("file:b.ndjson"), tally())).unwrap();
         assert_eq!((&v["purged"], &v["backup"]), (&1.into(), &"file:b.ndjson".into()));
         assert!(v.get("moved").is_none());
     }

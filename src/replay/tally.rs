@@ -1,8 +1,10 @@
 //! What came of a run: counts, capped lists, and the exit code they add up to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::LISTED;
+use super::canary::{Canary, Watched};
 use crate::broker::{Closed, Error};
 use crate::exit::Exit;
 
@@ -29,6 +31,12 @@ impl<T> Capped<T> {
         } else {
             self.omitted += 1;
         }
+    }
+
+    /// Puts another behind.
+    pub fn join(&mut self, later: Capped<T>) {
+        later.listed.into_iter().for_each(|t| self.push_with(|| t));
+        self.omitted += later.omitted;
     }
 
     /// How many there were.
@@ -70,6 +78,10 @@ pub enum Stopped {
     MaxFailures,
     /// `--on-failure stop`, and one failed.
     OnFailure,
+    /// Messages of the canary died again.
+    Canary,
+    /// What became of the canary could not be known.
+    UnknownCanary,
     /// An error that concerns more than one message: see [`Tally::error`].
     Error,
 }
@@ -99,6 +111,16 @@ pub struct Tally {
     pub filter_error_examples: Vec<Failure>,
     /// Replayed without the mark, for want of room.
     pub unmarked: u64,
+    /// Changed on the way, as was asked for.
+    pub changed: u64,
+    /// What failed and was written to `--failed-to`.
+    pub set_aside: u64,
+    /// For how long nothing was sent because of `--hold-while-backlog`.
+    pub held: Duration,
+    /// What became of the canary.
+    pub canary: Option<Canary>,
+    /// What came back afterwards, where that was watched.
+    pub watched: Option<Watched>,
     /// What was left out of messages to make them fit, and of how many.
     pub left_out: BTreeMap<String, u64>,
     /// Selected messages whose bodies are kept elsewhere.
@@ -113,6 +135,8 @@ pub struct Tally {
     pub error: Option<Error>,
     /// What went wrong when everything was closed: the last removals, or the giving back, are not certain.
     pub unclosed: Vec<Error>,
+    /// Messages an earlier attempt had under way that were not among those seen: somebody may hold them still.
+    pub unclaimed: u64,
     /// `--limit` or `--scan-limit` ended the reading.
     pub limited: bool,
     /// How the scan ended.
@@ -125,6 +149,12 @@ impl Tally {
         self.failed + self.indeterminate + self.not_removed
     }
 
+    /// Nothing that could have been read was not.
+    pub(super) fn saw_everything(&self) -> bool {
+        let whole = self.closed.cut.is_none() && self.closed.unseen.unwrap_or(0) == 0 && self.closed.bad_lines == 0;
+        whole && !self.limited && self.stopped.is_none() && self.unclosed.is_empty()
+    }
+
     /// Something has changed at the destination or here.
     fn acted(&self) -> bool {
         self.moved + self.indeterminate + self.not_removed > 0
@@ -134,13 +164,16 @@ impl Tally {
     pub fn exit(&self, on_signal: Exit) -> Exit {
         match self.stopped {
             Some(Stopped::Signal) => return on_signal,
-            Some(Stopped::MaxFailures) => return Exit::Guard,
+            Some(Stopped::MaxFailures | Stopped::Canary | Stopped::UnknownCanary) => return Exit::Guard,
             _ => {}
         }
         if let Some(e) = self.error.as_ref().or(self.unclosed.first()) {
             return if self.acted() { Exit::Partly } else { Exit::of(e.kind()) };
         }
-        let cut = self.closed.cut.is_some() && !self.limited;
+        let cut = self.closed.cut.is_some() && !self.limited || self.unclaimed > 0;
+        if self.watched.as_ref().is_some_and(|w| w.returned.came_back > 0) {
+            return Exit::Partly;
+        }
         match (self.failures() > 0, self.acted()) {
             (true, false) => Exit::Failed,
             (true, true) => Exit::Partly,
@@ -155,6 +188,37 @@ impl Tally {
         if self.error.is_none() {
             self.error = e;
         }
+    }
+
+    /// Adds what came of a part of the run that came later.
+    pub fn join(&mut self, later: Tally) {
+        self.read += later.read;
+        self.selected += later.selected;
+        self.moved += later.moved;
+        self.failed += later.failed;
+        self.indeterminate += later.indeterminate;
+        self.not_removed += later.not_removed;
+        later.skipped_because.into_iter().for_each(|(why, n)| self.skip(why, n));
+        self.filter_failed(later.filter_errors, later.filter_error_examples);
+        self.unmarked += later.unmarked;
+        self.changed += later.changed;
+        self.set_aside += later.set_aside;
+        self.held += later.held;
+        for (what, n) in later.left_out {
+            *self.left_out.entry(what).or_default() += n;
+        }
+        self.claim_checks += later.claim_checks;
+        self.possible_duplicates.join(later.possible_duplicates);
+        self.errors.join(later.errors);
+        self.unclosed.extend(later.unclosed);
+        if let Some(why) = later.stopped {
+            self.end(why, later.error);
+        }
+        self.unclaimed = later.unclaimed;
+        self.limited = later.limited;
+        let notices = std::mem::take(&mut self.closed.notices);
+        self.closed = later.closed;
+        self.closed.notices.splice(0..0, notices);
     }
 
     pub(super) fn skip(&mut self, why: Skip, messages: u64) {
@@ -210,6 +274,7 @@ mod tests {
         assert_eq!(exit(Tally { failed: 3, moved: 1, ..t() }), Exit::Partly);
         assert_eq!(exit(Tally { indeterminate: 1, ..t() }), Exit::Partly, "unknown is neither done nor failed");
         assert_eq!(exit(Tally { not_removed: 1, ..t() }), Exit::Partly);
+        assert_eq!(exit(Tally { moved: 1, unclaimed: 1, ..t() }), Exit::Partly, "there is more to take up");
         assert_eq!(exit(Tally { moved: 1, stopped: Some(Stopped::Signal), ..t() }), Exit::Terminated);
         assert_eq!(exit(Tally { moved: 1, failed: 9, stopped: Some(Stopped::MaxFailures), ..t() }), Exit::Guard);
         assert_eq!(exit(Tally { failed: 1, stopped: Some(Stopped::OnFailure), ..t() }), Exit::Failed);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::books::Books;
 use super::publish_then_settle::PublishThenSettle;
 use crate::broker::{Error, Move, Mover, Outcome, Outgoing, Result, Settler, Sink};
 use crate::message::Target;
@@ -19,8 +20,8 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) fn publish_then_settle(sink: Box<dyn Sink>, settler: Option<Arc<dyn Settler>>) -> Self {
-        Way::Steps(Box::new(PublishThenSettle::new(sink, settler)))
+    pub(super) fn publish_then_settle(sink: Box<dyn Sink>, settler: Option<Arc<dyn Settler>>, books: Books) -> Self {
+        Way::Steps(Box::new(PublishThenSettle::new(sink, settler, books)))
     }
 
     pub(super) async fn submit(&mut self, batch: Vec<Move>) -> BoxFuture<'static, Vec<Outcome>> {
@@ -28,6 +29,11 @@ impl Way {
             Way::Whole { mover, .. } => mover.submit(batch).await,
             Way::Steps(steps) => steps.submit(batch).await,
         }
+    }
+
+    /// Publishing and removing cannot happen one without the other, so that no send is written down.
+    pub(super) fn is_one_act(&self) -> bool {
+        matches!(self, Way::Whole { .. })
     }
 
     /// See [`Mover::holds_lanes`].

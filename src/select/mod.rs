@@ -19,7 +19,7 @@ pub use ids::Ids;
 use pool::Watch;
 
 /// A whole selection. An empty one selects everything.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Selection {
     /// `--filter`.
     pub program: Option<Program>,
@@ -68,9 +68,23 @@ impl Judged {
 }
 
 impl Selection {
+    /// Every message that is read is selected.
+    pub fn takes_all(&self) -> bool {
+        self.program.is_none()
+            && self.ids.is_none()
+            && self.cause.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
     /// What a backend may leave out without reading it.
     pub fn hints(&self) -> Hints {
         Hints { ids: self.ids.as_ref().map(|ids| ids.iter().map(str::to_owned).collect()), since: self.since }
+    }
+
+    /// The queue is about to be read from its beginning.
+    pub fn start(&self) {
+        self.ids.iter().for_each(Ids::start);
     }
 
     /// Judges a batch on this thread. `limit` and `scan_limit` are the caller's to count.

@@ -6,6 +6,7 @@ pub mod libraries;
 mod log;
 mod progress;
 mod prompt;
+mod screen;
 mod signals;
 mod stream;
 pub mod table;
@@ -28,6 +29,7 @@ use stream::Input;
 pub use data::Data;
 pub use log::LogFormat;
 pub use progress::Progress;
+pub use screen::Screen;
 pub use signals::Signals;
 pub use stream::Captured;
 pub use terminal::{Colour, PIPE_WIDTH, Terminal};
@@ -60,6 +62,8 @@ struct Inner {
     input: Mutex<Input>,
     /// The bar on the screen now, so that other lines can be printed above it.
     bar: Mutex<Option<ProgressBar>>,
+    /// The live screen, while there is one, and what was said meanwhile.
+    live: Mutex<Option<Vec<u8>>>,
     run: OnceLock<String>,
     failures: AtomicU64,
 }
@@ -97,6 +101,7 @@ impl Ui {
             err: Mutex::new(err),
             input: Mutex::new(input),
             bar: Mutex::new(None),
+            live: Mutex::new(None),
             run: OnceLock::new(),
             failures: AtomicU64::new(0),
         }))
@@ -266,6 +271,9 @@ impl Ui {
 
     /// Talk that cannot be printed has nowhere to go, and must not stop the work.
     fn print_err(&self, bytes: &[u8]) {
+        if self.held_back(bytes) {
+            return;
+        }
         self.above_bar(|| {
             let mut err = lock(&self.0.err);
             _ = err.write_all(bytes).and_then(|()| err.flush());
@@ -274,6 +282,7 @@ impl Ui {
 
     /// Takes the bar off for good, so that what is said next is the last thing on the screen.
     fn drop_bar(&self) {
+        self.leave_screen();
         if let Some(bar) = lock(&self.0.bar).take() {
             bar.finish_and_clear();
             bar.set_draw_target(ProgressDrawTarget::hidden());

@@ -27,6 +27,8 @@ struct Shared {
     done: AtomicU64,
     /// 0 for not known.
     total: AtomicU64,
+    /// What it waits for, if it does.
+    said: Mutex<Option<String>>,
     over: Mutex<bool>,
     wake: Condvar,
 }
@@ -36,6 +38,7 @@ impl Progress {
         let shared = Arc::new(Shared {
             done: AtomicU64::new(0),
             total: AtomicU64::new(total.unwrap_or(0)),
+            said: Mutex::new(None),
             over: Mutex::new(false),
             wake: Condvar::new(),
         });
@@ -57,6 +60,11 @@ impl Progress {
     /// How many there are, once that is known.
     pub fn set_total(&self, total: u64) {
         self.shared.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Says why nothing goes on; `None`: it goes on.
+    pub fn say(&self, what: Option<String>) {
+        *lock(&self.shared.said) = what;
     }
 
     /// Takes it off the screen.
@@ -96,7 +104,11 @@ impl Shared {
         let mut styled = None;
         loop {
             let (done, total) = (self.done.load(Ordering::Relaxed), self.total());
-            bar.set_message(describe(label, done, total, began.elapsed()));
+            let mut message = describe(label, done, total, began.elapsed());
+            if let Some(said) = &*lock(&self.said) {
+                message.push_str(&format!("; {said}"));
+            }
+            bar.set_message(message);
             if styled != Some(total.is_some()) {
                 bar.set_style(style(total.is_some(), ui.terminal().utf8));
             }

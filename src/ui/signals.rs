@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first stops in order, the second at once.
+//! Ctrl-C, SIGTERM and a terminal that is closed: the first stops in order, the second at once.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -97,21 +97,46 @@ fn end(exit: Exit) -> ! {
 }
 
 #[cfg(unix)]
-struct Source(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+struct Source {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    /// The terminal is closed. None under `nohup`, which is to be heeded.
+    hangup: Option<tokio::signal::unix::Signal>,
+}
 
 #[cfg(unix)]
 impl Source {
     fn open() -> std::io::Result<Source> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Source(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        Ok(Source {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if heeds_hangup() { Some(signal(SignalKind::hangup())?) } else { None },
+        })
     }
 
     async fn next(&mut self) -> Exit {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.0.recv() => Exit::Interrupted,
-            _ = self.1.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+            _ = hangup => Exit::Terminated,
         }
     }
+}
+
+/// Whether whoever started this lets SIGHUP through, as `proc(5)` tells. Where it cannot be told the system's way stays: it ends
+/// the process.
+#[cfg(unix)]
+fn heeds_hangup() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
 
 #[cfg(windows)]

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# kafka.sh install|start|stop|kill|env|log
+# kafka.sh install|start|stop|kill|env|log|share
 # One node of Apache Kafka, broker and controller in one, from Maven Central.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
 
-usage() { say "usage: kafka.sh install|start|stop|kill|env|log"; exit 2; }
+usage() { say "usage: kafka.sh install|start|stop|kill|env|log|share TOPIC DLQ GROUP [copy]"; exit 2; }
 [[ $# -ge 1 ]] || usage
 command=$1
 version=${DLQ_KAFKA_VERSION:-4.4.0}
@@ -96,6 +96,19 @@ certificates() {
   mv "$tls/server.tmp" "$tls/server.pem"
 }
 
+# The key tokens are signed with, and its public half as the broker reads it.
+tokens() {
+  [[ ! -e $state/oauth/jwks.json ]] || return 0
+  local oauth=$state/oauth n
+  rm -rf "$oauth"
+  mkdir -p "$oauth"
+  openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$oauth/key.pem" 2>/dev/null
+  n=$(openssl rsa -in "$oauth/key.pem" -noout -modulus | sed 's/.*=//' | sed 's/../\\x&/g')
+  n=$(printf "%b" "$n" | base64 -w0 | tr '+/' '-_' | tr -d =)
+  printf '{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"test","e":"AQAB","n":"%s"}]}' "$n" >"$oauth/jwks.tmp"
+  mv "$oauth/jwks.tmp" "$oauth/jwks.json"
+}
+
 configure() {
   mkdir -p "$state/data" "$state/log"
   cat >"$state/server.properties" <<END
@@ -109,10 +122,16 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 ssl.keystore.type=PEM
 ssl.keystore.location=$state/tls/server.pem
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_me="secret" user_reader="secret";
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.sasl_plaintext.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+listener.name.sasl_plaintext.oauthbearer.connections.max.reauth.ms=3600000
+sasl.oauthbearer.jwks.endpoint.url=file://$state/oauth/jwks.json
+sasl.oauthbearer.expected.audience=kafka
+sasl.oauthbearer.expected.issuer=https://issuer.test
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 super.users=User:ANONYMOUS
@@ -159,6 +178,7 @@ start_locked() {
   stop_locked
   ports fresh
   certificates
+  tokens
   configure
   local logging=-Dorg.slf4j.simpleLogger.defaultLogLevel=warn
   if [[ ! -e $state/data/meta.properties ]]; then
@@ -175,7 +195,8 @@ start_locked() {
     # A test harness that waits for the end of its pipes must not wait for the server.
     exec </dev/null >>"$state/log/console.log" 2>&1 9>&-
     echo "$BASHPID" >"$state/server.pid"
-    DLQ_BROKER=$mark exec setsid java "-Xmx${DLQ_KAFKA_HEAP:-512m}" -XX:+UseSerialGC "$logging" -cp "$root/lib/*" kafka.Kafka "$state/server.properties"
+    DLQ_BROKER=$mark exec setsid java "-Xmx${DLQ_KAFKA_HEAP:-512m}" -XX:+UseSerialGC "$logging" \
+      "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$state/oauth/jwks.json" -cp "$root/lib/*" kafka.Kafka "$state/server.properties"
   ) &
   wait_until 10 ours "$state/server.pid" "$mark" || give_up "it did not start (log: $state/log/console.log)"
   if ! wait_until 120 ready_or_dead || ! answers; then
@@ -208,12 +229,22 @@ env_lines() {
   put DLQ_TEST_KAFKA_SASL_URL "kafka://127.0.0.1:$sasl"
   put DLQ_TEST_KAFKA_CA "$state/tls/ca.pem"
   put DLQ_TEST_KAFKA_OTHER_CA "$state/tls/other-ca.pem"
+  put DLQ_TEST_KAFKA_TOKEN_KEY "$state/oauth/key.pem"
   {
     echo '#!/usr/bin/env bash'
     printf 'DLQ_BROKERS_DIR=%q DLQ_BROKERS_RUN=%q exec %q "$@"\n' "$cache" "$run" "$here/kafka.sh"
   } >"$state/control"
   chmod +x "$state/control"
   put DLQ_TEST_KAFKA_CONTROL "$state/control"
+}
+
+# A share group that rejects what it is given: see Share.java.
+share() {
+  [[ $# -ge 3 ]] || usage
+  need_java
+  apt_need javac openjdk-17-jdk-headless || give_up "a Java compiler is missing and could not be installed"
+  ports kept
+  exec java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$root/lib/*" "$here/Share.java" "127.0.0.1:$plain" "$@"
 }
 
 case $command in
@@ -223,5 +254,9 @@ case $command in
   kill) kill_hard ;;
   env) env_lines ;;
   log) cat "$state/log/console.log" ;;
+  share)
+    shift
+    share "$@"
+    ;;
   *) usage ;;
 esac

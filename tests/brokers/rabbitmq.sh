@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# rabbitmq.sh install|start|stop|env|ctl 4.3|4.0|3.10
+# rabbitmq.sh install|start|stop|kill|env|ctl 4.3|4.0|3.10
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
 
-usage() { say "usage: rabbitmq.sh install|start|stop|env|ctl 4.3|4.0|3.10 [rabbitmqctl arguments]"; exit 2; }
+usage() { say "usage: rabbitmq.sh install|start|stop|kill|env|ctl 4.3|4.0|3.10 [rabbitmqctl arguments]"; exit 2; }
 [[ $# -ge 2 ]] || usage
 command=$1 version=$2
 shift 2
@@ -152,7 +152,11 @@ configure() {
     echo '#!/usr/bin/env bash'
     printf 'DLQ_BROKERS_DIR=%q DLQ_BROKERS_RUN=%q exec %q ctl %s "$@"\n' "$cache" "$run" "$here/rabbitmq.sh" "$version"
   } >"$state/rabbitmqctl"
-  chmod +x "$state/rabbitmqctl"
+  {
+    echo '#!/usr/bin/env bash'
+    printf 'DLQ_BROKERS_DIR=%q DLQ_BROKERS_RUN=%q exec %q "$1" %s\n' "$cache" "$run" "$here/rabbitmq.sh" "$version"
+  } >"$state/node"
+  chmod +x "$state/rabbitmqctl" "$state/node"
 }
 
 # The listeners open last, so the answer for one of them speaks for the node.
@@ -222,6 +226,15 @@ stop_locked() {
   done < <(grep -lx epmd /proc/[0-9]*/comm 2>/dev/null)
 }
 
+# As when the power fails, but for what the system has yet to write.
+kill_node() {
+  local pid
+  pid=$(tr -d '[:space:]' <"$state/node.pid")
+  marked "$pid" "$mark" || { say "RabbitMQ $version is not running"; exit 69; }
+  kill -KILL "$pid"
+  wait_until 10 unmarked "$pid" "$mark"
+}
+
 env_lines() {
   [[ -e $state/ports ]] || { say "RabbitMQ $version was never started"; exit 1; }
   ports kept
@@ -229,6 +242,7 @@ env_lines() {
   put "${var}_URL" "amqp://guest:guest@127.0.0.1:$amqp"
   put "${var}_MANAGEMENT" "http://127.0.0.1:$management"
   put "${var}_CTL" "$state/rabbitmqctl"
+  put "${var}_NODE" "$state/node"
   if [[ $version == 4.3 ]]; then
     put "${var}_TLS_URL" "amqps://127.0.0.1:$tls"
     put "${var}_CA" "$state/tls/ca.pem"
@@ -249,6 +263,7 @@ case $command in
   install) install ;;
   start) start ;;
   stop) stop ;;
+  kill) kill_node ;;
   env) env_lines ;;
   ctl) ctl "$@" ;;
   *) usage ;;

@@ -1,7 +1,7 @@
 //! Copy, move and purge on archives.
 
 use crate::pin;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, signal};
 
 const Q: &str = "file:orders.ndjson";
 
@@ -160,8 +160,7 @@ fn interrupted_it_finishes_gives_back_and_reports() {
         assert!(begun.elapsed().as_secs() < 20, "the run begins");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
-    assert!(killed.success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().expect("wait");
     assert_eq!(output.status.code(), Some(130));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the report");

@@ -38,6 +38,7 @@ pub fn context() -> Context {
         timeout: Duration::from_secs(20),
         skip_bad_lines: false,
         exclusive: false,
+        shared: Default::default(),
     }
 }
 

@@ -28,6 +28,8 @@ impl FakeSink {
                 window: w.s.window,
                 proves_routing: true,
                 private: false,
+                tombstones: true,
+                properties: None,
             }
         };
         FakeSink { world, capabilities, dead: false, closed: false }

@@ -27,6 +27,8 @@ pub struct Stored {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Milliseconds since 1970; only sent, never read back.
+    pub time: Option<i64>,
 }
 
 impl Stored {
@@ -81,6 +83,29 @@ impl Cluster {
         let gone = futures::executor::block_on(self.admin().delete_topics(&[name], &AdminOptions::new()));
         gone.expect("delete")[0].as_ref().expect("deleted");
         std::thread::sleep(Duration::from_millis(300));
+    }
+
+    /// Deletes what is before an offset of a partition.
+    pub fn trim(&self, name: &str, partition: i32, before: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(name, partition, Offset::Offset(before)).expect("a partition");
+        let gone = futures::executor::block_on(self.admin().delete_records(&list, &AdminOptions::new()));
+        gone.expect("trim");
+    }
+
+    /// The times of a partition's records, in milliseconds since 1970.
+    pub fn times(&self, topic: &str) -> Vec<i64> {
+        let consumer: BaseConsumer = self.config().set("group.id", "none").create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Beginning).expect("a partition");
+        consumer.assign(&list).expect("assign");
+        let many = self.ends(topic)[0].1;
+        let mut times = vec![];
+        // Markers of transactions have no record.
+        while let Some(Ok(m)) = consumer.poll(Duration::from_secs(if times.is_empty() && many > 0 { 10 } else { 1 })) {
+            times.push(m.timestamp().to_millis().expect("a time"));
+        }
+        times
     }
 
     pub fn address(&self, topic: &str) -> String {
@@ -147,6 +172,7 @@ impl Cluster {
                         .headers()
                         .map(|h| h.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect())
                         .unwrap_or_default(),
+                    time: None,
                 }),
                 Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
                 Err(e) => panic!("{e}"),
@@ -176,6 +202,7 @@ pub fn hand_over(producer: &BaseProducer, topic: &str, records: &[Stored]) {
     for r in records {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(r.partition);
         record.key = r.key.as_deref();
+        record.timestamp = r.time;
         record.payload = r.value.as_deref();
         let headers = r
             .headers
@@ -193,10 +220,11 @@ pub fn hand_over(producer: &BaseProducer, topic: &str, records: &[Stored]) {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let made = self.made.load(Ordering::Relaxed);
+        // A test that lacks another server makes none.
+        if made == 0 || std::thread::panicking() {
             return;
         }
-        let made = self.made.load(Ordering::Relaxed);
         let names: Vec<String> = (0..made).map(|n| format!("test.{}.{n}", self.run)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         // Some were deleted by their test.

@@ -1,11 +1,13 @@
 //! Looking: everything that was there, as it was, and no trace of it.
 
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 
 use crate::cluster::{Stored, cluster, hand_over};
+use crate::replaying::start;
 use crate::sandbox::Sandbox;
 
 fn plain(partition: i32, value: &str) -> Stored {
@@ -146,4 +148,87 @@ fn a_look_leaves_no_group_behind() {
     let ran = sandbox.run(&["filter", &cluster.address(&topic), "true", "-F", "options"]);
     assert_eq!((ran.lines(), ran.code), (1, 0), "{}", ran.stderr);
     assert_eq!(groups(), before);
+}
+
+#[test]
+fn every_verb_keeps_to_the_partitions_it_is_given() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, to) = (cluster.topic(3, &[]), cluster.topic(1, &[]));
+    let records: Vec<Stored> = (0..30).map(|n| plain(n % 3, &n.to_string())).collect();
+    cluster.send(&topic, &records);
+    let (from, to) = (cluster.address(&topic), cluster.address(&to));
+    let verbs: [&[&str]; 9] = [
+        &["inspect", &from],
+        &["filter", &from, "true"],
+        &["sample", &from, "-n", "50"],
+        &["stats", &from],
+        &["depth", &from],
+        &["replay", &from, "--to", &to, "--dry-run"],
+        &["copy", &from, &to, "--dry-run"],
+        &["move", &from, &to, "--dry-run"],
+        &["purge", &from, "--all", "--no-backup", "--dry-run"],
+    ];
+    let sandbox = Sandbox::new();
+    for verb in verbs {
+        let ran = sandbox.run(&[verb, &["--partitions", "0,2", "-o", "json"]].concat());
+        assert_eq!(ran.code, 0, "{verb:?} {}", ran.stderr);
+        let report = ran.json();
+        let seen = match verb[0] {
+            "inspect" | "filter" | "sample" => report.as_array().map_or(0, Vec::len) as u64,
+            "stats" => report["groups"].as_array().expect("groups").iter().map(|g| g["count"].as_u64().unwrap()).sum(),
+            "depth" => report[0]["unresolved"].as_u64().expect("a number"),
+            _ => report["selected"].as_u64().expect("a number"),
+        };
+        assert_eq!(seen, 20, "{verb:?} {report}");
+        let ran = sandbox.run(&[verb, &["--partitions", "2-3"]].concat());
+        assert_eq!(ran.code, 1, "{verb:?} {}", ran.stderr);
+        assert!(ran.stderr.contains("there is no partition 3"), "{verb:?} {}", ran.stderr);
+        let ran = sandbox.run(&[verb, &["--partitions", "two"]].concat());
+        assert_eq!(ran.code, 2, "{verb:?} {}", ran.stderr);
+    }
+    // The newest are read where it is known how many; nothing is removed by them.
+    for (verb, lines) in [(&["inspect", &from, "-n", "4"][..], 4), (&["filter", &from, "true", "--scan-limit", "4"], 4)]
+    {
+        let ran = sandbox.run(&[verb, &["--newest", "--print", ".body", "-o", "raw"]].concat());
+        assert_eq!((ran.code, ran.lines()), (0, lines), "{verb:?} {}", ran.stderr);
+        let least = ran.stdout().lines().map(|l| l.parse::<i32>().expect("a number")).min();
+        assert!(least >= Some(18), "{verb:?} {}", ran.stdout());
+    }
+    for verb in [&["filter", &from, "true"][..], &["sample", &from, "-n", "3"]] {
+        let ran = sandbox.run(&[verb, &["--newest"]].concat());
+        assert_eq!(ran.code, 4, "{verb:?} {}", ran.stderr);
+        assert!(ran.stderr.contains("--scan-limit"), "{verb:?} {}", ran.stderr);
+    }
+    let ran = sandbox.run(&["purge", &from, "--all", "--no-backup", "-y", "-X", "newest=true"]);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+}
+
+#[test]
+fn a_topic_that_is_trimmed_while_it_is_read_is_read_on_behind_and_that_is_said() {
+    let Some(cluster) = cluster() else { return };
+    let topic = cluster.topic(1, &[]);
+    // More than all buffers on the way hold, so that the reader stands still.
+    const MANY: i64 = 900;
+    let large = "x".repeat(100_000);
+    let records: Vec<Stored> = (0..MANY).map(|_| plain(0, &large)).collect();
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let mut run = start(
+        &sandbox,
+        &["filter", &cluster.address(&topic), "true", "--print", "[.id, .body] | join(\" \")", "-o", "raw"],
+    );
+    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
+    let id = |line: String| line.split(' ').next().expect("an id")[2..].parse::<i64>().expect("an offset");
+    let mut ids = vec![id(lines.next().expect("a line").expect("read"))];
+    std::thread::sleep(Duration::from_secs(2));
+    cluster.trim(&topic, 0, MANY - 10);
+    ids.extend(lines.map(|l| id(l.expect("read"))));
+    let ran = run.wait_with_output().expect("wait");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let gap = ids.iter().zip(0..).find(|(id, n)| **id != *n).map(|(id, n)| (n, *id)).expect("something was trimmed");
+    assert_eq!(gap.1, MANY - 10, "it goes on where the topic begins now");
+    assert_eq!(ids.last(), Some(&(MANY - 1)));
+    let wanted = format!("partition 0: offsets {} to {} were deleted while this read", gap.0, MANY - 11);
+    assert!(said.contains(&wanted), "{wanted}: {said}");
 }

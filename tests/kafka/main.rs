@@ -1,10 +1,20 @@
 //! The command against a real Kafka.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod acls;
+mod altering;
 mod cluster;
+mod elsewhere;
+mod groups;
 mod killing;
+mod logins;
 mod looking;
 mod network;
+mod oauth;
+mod permissions;
+mod planning;
+#[path = "../support/plans.rs"]
+mod plans;
 mod purging;
 mod replaying;
 #[path = "../support/sandbox.rs"]
@@ -12,3 +22,6 @@ mod sandbox;
 #[path = "../support/servers.rs"]
 mod servers;
 mod share_groups;
+mod sleeping;
+mod timestamps;
+mod together;

@@ -10,7 +10,9 @@ fn soon(args: &[&str]) -> Ran {
     let began = Instant::now();
     let ran = Sandbox::new().run(args);
     assert!(began.elapsed() < Duration::from_secs(8), "took {:?}: {}", began.elapsed(), ran.stderr);
-    assert!(ran.stderr.lines().count() < 6, "one error and its hint: {}", ran.stderr);
+    // The plan as far as it goes is no error.
+    let errors = ran.stderr.lines().filter(|line| !line.starts_with("  ")).count();
+    assert!(errors < 6, "one error and its hint: {}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     ran
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use rand::RngExt;
+
 use crate::cluster::{Cluster, Stored, cluster};
 use crate::sandbox::Sandbox;
 
@@ -208,6 +210,17 @@ fn more_partitions_than_producers_are_done_one_after_the_other() {
 }
 
 #[test]
+fn a_topic_of_many_partitions_is_replayed_to_its_end() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(64, &[]), cluster.topic(4, &[]));
+    cluster.send(&topic, &numbered(&origin, 64 * 50, 64));
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["remaining"]), (0, &0.into()), "{}", ran.stderr);
+    assert!(counted(&cluster.read(&origin), 64 * 50).iter().all(|n| *n == 1));
+}
+
+#[test]
 fn what_the_broker_alone_refuses_is_found_among_its_neighbours() {
     let Some(cluster) = cluster() else { return };
     // A compacted topic refuses records without a key, which nobody can know but the broker.
@@ -268,13 +281,14 @@ fn of_two_runs_the_second_goes_on_and_the_first_is_told() {
     let address = cluster.address(&topic);
     // Slow enough to be in the middle of it when the second comes.
     let state = format!("state-topic={}", cluster.name());
-    let first = start(&sandbox, &["replay", &address, "-y", "--rate", "500/s", "-X", &state]);
+    let first = start(&sandbox, &["replay", &address, "-y", "--rate", "150/s", "-X", &state]);
     let began = Instant::now();
     while cluster.read(&origin).is_empty() {
         assert!(began.elapsed() < Duration::from_secs(20), "the first run begins");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let second = sandbox.run(&["replay", &address, "-y", "-X", &state]);
+    // On another machine: on this one it would be refused.
+    let second = Sandbox::new().run(&["replay", &address, "-y", "-X", &state]);
     assert_eq!(second.code, 0, "{}", second.stderr);
     let first = first.wait_with_output().expect("wait");
     let said = String::from_utf8_lossy(&first.stderr);
@@ -330,4 +344,77 @@ fn the_plan_tells_of_the_topic_that_will_be_made() {
     let ran = sandbox.run(&["purge", &address, "--all", "--no-backup", "-y", "-X", &option]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(cluster.ends(&state).len(), 16);
+}
+
+#[test]
+fn to_another_topic_of_the_cluster_in_the_same_transactions() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin, other) = (cluster.topic(2, &[]), cluster.topic(1, &[]), cluster.topic(3, &[]));
+    cluster.send(&topic, &numbered(&origin, 400, 2));
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let ran = sandbox.run(&["replay", &address, "--to-topic", &other, "-y", "--partitions", "1", "-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["replayed"]), (0, &200.into()), "{}", ran.stderr);
+    assert!(ran.stderr.contains("exactly once") && ran.stderr.contains(&other), "{}", ran.stderr);
+    let there = cluster.read(&other);
+    assert!(there.len() == 200 && cluster.read(&origin).is_empty());
+    // What is committed in a transaction leaves a marker, which takes an offset.
+    assert!(cluster.ends(&other).iter().map(|(_, high)| high).sum::<i64>() > 200);
+    let ran = sandbox.run(&["replay", &address, "--to-topic", &topic, "-y"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let ran = sandbox.run(&["replay", &address, "--to-topic", &format!("{other}x"), "-y"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("did you mean {other:?}")), "{}", ran.stderr);
+    let ran = sandbox.run(&["replay", &address, "--to-topic", &other, "--to", "file:x", "-y"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn in_the_order_of_the_original_offsets_whatever_the_topic_did_to_it() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(5, &[]), cluster.topic(3, &[]));
+    // Each record says which of its origin's it was; where it is now is left to chance.
+    let mut records = numbered(&origin, 600, 5);
+    let mut rng = rand::rng();
+    for (n, r) in records.iter_mut().enumerate() {
+        let (partition, offset) = (i32::try_from(n % 3).expect("few"), i64::try_from(n / 3).expect("few"));
+        r.headers.push(("kafka_dlt-original-partition".into(), Some(partition.to_be_bytes().to_vec())));
+        r.headers.push(("kafka_dlt-original-offset".into(), Some(offset.to_be_bytes().to_vec())));
+    }
+    // Two that do not say so come last.
+    for r in &mut records[598..] {
+        r.headers.truncate(2);
+    }
+    for n in (1..records.len()).rev() {
+        records.swap(n, rng.random_range(0..=n));
+    }
+    // Runs of a partition, as topics have them: each change of partition is a transaction.
+    for (n, r) in records.iter_mut().enumerate() {
+        r.partition = i32::try_from(n / 30 % 5).expect("few");
+    }
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let (address, state) = (cluster.address(&topic), format!("state-topic={}", cluster.name()));
+    let ordered = ["replay", &address, "--order", "origin", "--keep-partition", "-y", "-X", &state];
+    // A part of it is cut off, and done by the next.
+    let mut run = start(&sandbox, &[&ordered[..], &["--run", "cut-off"]].concat());
+    let began = Instant::now();
+    while cluster.read(&origin).len() < 40 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the first run begins");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    run.kill().expect("kill");
+    run.wait().expect("wait");
+    let ran = sandbox.run(&[&ordered[..], &["--run", "cut-off"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let there = cluster.read(&origin);
+    assert!(counted(&there, 600).iter().all(|n| *n == 1), "each once");
+    for partition in 0..3 {
+        let numbers: Vec<usize> =
+            there.iter().filter(|r| r.partition == partition).map(|r| r.text().parse().expect("a number")).collect();
+        let told: Vec<usize> = numbers.iter().copied().filter(|n| *n < 598).collect();
+        assert!(told.is_sorted(), "partition {partition}: {told:?}");
+    }
+    let ran = sandbox.run(&["replay", &address, "--order", "random"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::broker::Broker;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, signal};
 
 /// Short of memory as long as this lives. No other test of this crate uses that server.
 struct Alarm(String);
@@ -56,7 +56,7 @@ fn a_server_short_of_memory_is_waited_for_until_we_are_told_to_stop() {
     let alarm = Alarm::set(&ctl);
     let child = waiting(&s, &b.address(&q), &b.address(&to));
     let began = Instant::now();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

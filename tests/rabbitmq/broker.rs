@@ -85,6 +85,18 @@ impl Broker {
         name
     }
 
+    /// Declares a queue that outlives this, until [`Broker::forget`].
+    pub fn keep(&self, kind: &str, what: &str) -> String {
+        let name = self.queue(&format!("{what}.{kind}"), kind, &[]);
+        self.queues.borrow_mut().retain(|q| *q != name);
+        name
+    }
+
+    /// Deletes these with the others.
+    pub fn forget(&self, queues: &[String]) {
+        self.queues.borrow_mut().extend_from_slice(queues);
+    }
+
     pub fn exchange(&self, what: &str, kind: ExchangeKind) -> String {
         let name = self.name(what);
         let options = ExchangeDeclareOptions { durable: true, ..Default::default() };

@@ -4,6 +4,7 @@ use lapin::ExchangeKind;
 use lapin::types::AMQPValue;
 
 use crate::broker::{BOTH, Broker, KINDS, persistent, text};
+use crate::planning::User;
 use crate::sandbox::{Ran, Sandbox};
 
 fn number(ran: &Ran, field: &str) -> Option<u64> {
@@ -234,4 +235,28 @@ fn without_the_permission_to_publish_everything_stays() {
         assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
     }
     b.settled(&dead, 40);
+}
+
+/// The API tells an administrator what he may do, so that the plan can.
+#[test]
+fn a_plan_tells_what_permission_is_missing() {
+    let Some(Dead { b, s, dead, work, .. }) = dead("43", "classic", &["a"; 3]) else { return };
+    let Some(user) = User::new(&b, "administrator") else { return };
+    user.allow("read", "^other$");
+    let (from, to) = (user.address(&dead), user.address(&work));
+    let asked = s.run(&["replay", &from, "--to", &to]);
+    user.allow("read", ".*");
+    let allowed = s.run(&["replay", &from, "--to", &to]);
+    let told = s.run(&["replay", &from, "--to", &to, "--dry-run", "-o", "json"]);
+    let missing = format!("permission to read: user {} may read what matches \"^other$\"", user.name);
+    assert!(
+        asked.code != 0 && asked.stderr.contains("stopped by") && asked.stderr.contains(&missing),
+        "{}",
+        asked.stderr
+    );
+    assert!(allowed.code == 6 && !allowed.stderr.contains("stopped by"), "{}", allowed.stderr);
+    let may = &told.json()["plan"]["may"];
+    let read = may.as_array().unwrap().iter().find(|f| f["about"] == "permission to read").unwrap();
+    assert_eq!(read["answer"], "yes", "{may}");
+    b.settled(&dead, 3);
 }

@@ -8,7 +8,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::FieldTable;
 
 use crate::broker::{BOTH, Broker, KINDS};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, signal};
 
 #[test]
 fn fifty_looks_lose_nothing() {
@@ -107,11 +107,6 @@ fn slow_as(b: &Broker, s: &Sandbox, [from, into]: [&str; 2], to: &str) -> Child 
     }
     let _ = child.kill();
     panic!("it never began: {:?}", child.wait_with_output());
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
 }
 
 #[test]

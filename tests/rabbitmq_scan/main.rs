@@ -112,6 +112,7 @@ fn context(accepted: &[&str]) -> (Context, Arc<Mutex<Vec<String>>>) {
         timeout: Duration::from_secs(20),
         skip_bad_lines: false,
         exclusive: false,
+        shared: Default::default(),
     };
     (ctx, notices)
 }

@@ -1,17 +1,14 @@
 //! Ctrl-C: what is in flight is finished, the rest is given back.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, DEAD, SOURCE, count};
 use crate::fake_aws::Fault;
+use crate::sandbox::signal;
 
 fn start(b: &Bench, args: &[&str]) -> Child {
     b.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
 fn until(what: &str, mut is: impl FnMut() -> bool) {
@@ -28,7 +25,7 @@ fn a_replay_gives_back_what_it_has_not_sent() {
     let dead = format!("sqs://{DEAD}");
     let child = start(&b, &["replay", &dead, "--yes", "--rate", "4/s", "-o", "json"]);
     until("the first send", || !b.fake.messages(SOURCE).is_empty());
-    interrupt(&child);
+    signal(&child, "-INT");
     let out = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(130), "{said}");
@@ -46,7 +43,7 @@ fn a_look_gives_everything_back() {
     let child = start(&b, &["filter", &dead, "true", "-o", "jsonl", "--timeout", "3s"]);
     until("the first receive", || b.fake.visible(DEAD) < 30);
     std::thread::sleep(Duration::from_millis(300));
-    interrupt(&child);
+    signal(&child, "-INT");
     let began = Instant::now();
     let out = child.wait_with_output().unwrap();
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
@@ -61,7 +58,7 @@ fn a_move_task_is_cancelled() {
     let dead = format!("sqs://{DEAD}");
     let child = start(&b, &["replay", &dead, "--yes", "--server-side", "-o", "json"]);
     until("the task", || !b.fake.messages(SOURCE).is_empty());
-    interrupt(&child);
+    signal(&child, "-INT");
     let out = child.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(130), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(b.fake.calls("CancelMessageMoveTask").len(), 1);

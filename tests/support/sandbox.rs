@@ -3,11 +3,13 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A folder of a test's own, with the example archive in it.
 pub struct Sandbox {
     dir: tempfile::TempDir,
+    /// Beside it: what is in the folder is the test's own.
+    state: tempfile::TempDir,
     /// All that is in the environment besides the language and the time zone.
     pub environment: Vec<(String, String)>,
 }
@@ -20,16 +22,28 @@ pub struct Ran {
     pub code: i32,
 }
 
+/// Sends a signal, `-INT` for one.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success(), "{name}");
+}
+
 impl Sandbox {
     pub fn new() -> Sandbox {
         let dir = tempfile::tempdir().expect("a folder");
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders.dlq.ndjson");
         std::fs::copy(example, dir.path().join("orders.ndjson")).expect("the example archive");
-        Sandbox { dir, environment: vec![] }
+        let state = tempfile::tempdir().expect("a folder");
+        Sandbox { dir, state, environment: vec![] }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &std::path::Path {
+        self.state.path()
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -43,6 +57,7 @@ impl Sandbox {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dlq"));
         command.current_dir(self.dir.path()).env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC");
+        command.env("DLQ_STATE_DIR", self.state.path()).env("XDG_CONFIG_HOME", self.path("config"));
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         command
     }

@@ -14,12 +14,35 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::given::Given;
 use super::partition::is_amazon;
 use super::principal::{self, Principal};
 use crate::broker::{Address, Context, Error, Kind, Result};
 
 /// Options of every address on Amazon's services.
-pub const OPTIONS: &[&str] = &["region", "profile", "endpoint", "role", "sign"];
+pub const OPTIONS: &[&str] = &[
+    "region",
+    "profile",
+    "endpoint",
+    "role",
+    "sign",
+    "user",
+    "password-env",
+    "password-file",
+    "password-command",
+    "credential-command",
+];
+
+/// Variables that stand for such options.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("region", "AWS_REGION"),
+    ("region", "AWS_DEFAULT_REGION"),
+    ("profile", "AWS_PROFILE"),
+    ("endpoint", "AWS_ENDPOINT_URL"),
+    ("endpoint", "AWS_ENDPOINT_URL_SQS"),
+    ("endpoint", "AWS_ENDPOINT_URL_SNS"),
+    ("credential-command", "AWS_ACCESS_KEY_ID"),
+];
 
 /// Tries of a call that may be made twice.
 const TRIES: u32 = 4;
@@ -75,6 +98,8 @@ pub async fn connect(address: &Address, place: Place, ctx: &Context) -> Result<A
     }
     if !signs {
         loader = loader.credentials_provider(Credentials::new("none", "none", None, None, "sign=no"));
+    } else if let Some(given) = Given::of(address, ctx.timeout).await? {
+        loader = loader.credentials_provider(given);
     }
     let sdk = loader.load().await;
     let Some(region) = sdk.region().map(ToString::to_string) else {
@@ -82,6 +107,11 @@ pub async fn connect(address: &Address, place: Place, ctx: &Context) -> Result<A
             "give -X region=NAME or AWS_REGION, or set it in the profile; an ARN, a queue URL and sqs://REGION/NAME have one",
         ));
     };
+    if region.is_empty() || !region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Err(Error::new(Kind::Usage, format!("{region:?} is no region")).hint(
+            "regions are called as in eu-west-1: give -X region=NAME, or leave it out for that of the environment",
+        ));
+    }
     let elsewhere = |url: &String| !is_amazon(host(url));
     let sts = at(&sdk, endpoint.clone().filter(elsewhere));
     let sdk = at(&sdk, endpoint.clone());

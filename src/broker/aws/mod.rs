@@ -4,8 +4,9 @@
 
 pub mod config;
 pub mod error;
+mod given;
 pub mod lines;
 pub mod partition;
 mod principal;
 
-pub use config::{Aws, OPTIONS, Place, connect};
+pub use config::{Aws, ENVIRONMENT, OPTIONS, Place, connect};

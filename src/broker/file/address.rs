@@ -67,13 +67,15 @@ pub(super) fn path_of(address: &Address) -> Option<PathBuf> {
 /// Absolute and through all symbolic links, as far as it exists: the lock and the side log must sit beside the file
 /// itself, however it was spelled.
 pub(super) fn canonical(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| {
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        match (fs::canonicalize(parent), path.file_name()) {
-            (Ok(parent), Some(name)) => parent.join(name),
-            _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-        }
+    fs::canonicalize(path).unwrap_or_else(|_| match (fs::canonicalize(folder(path)), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
     })
+}
+
+/// The folder a file is in.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `PATH.suffix`.

@@ -28,4 +28,6 @@ pub(super) const SINK: SinkCapabilities = SinkCapabilities {
     window: 8192,
     proves_routing: true,
     private: true,
+    tombstones: true,
+    properties: None,
 };

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::address::SIDES;
+use super::address::{SIDES, folder};
 use crate::broker::{Error, Kind, nearest};
 
 /// `doing` as in "cannot DOING PATH".
@@ -26,7 +26,7 @@ pub(super) fn absent(path: &Path) -> Error {
     if path.starts_with("~") {
         return error.hint("the shell does not expand ~ behind file: and $HOME does the same");
     }
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = folder(path);
     let Ok(entries) = directory.read_dir() else {
         return error.hint(format!("there is no directory {} either", directory.display()));
     };

@@ -5,10 +5,12 @@
 
 mod address;
 mod blocks;
+mod can;
 mod capabilities;
 mod compact;
 mod count;
 mod error;
+mod list;
 mod lock;
 mod pipe;
 mod removed;
@@ -29,10 +31,12 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["file:"],
     form: "file:PATH",
     has_query: false,
-    creates: true,
+    environment: &[],
+    can_create: Some(|address, load| Box::pin(can::write(address, load))),
     strip: source::strip,
     understand: address::understand,
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
+    list: Some(&list::LISTER),
     describe: || vec![capabilities::FILE, capabilities::PIPE],
 };

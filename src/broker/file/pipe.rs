@@ -144,6 +144,7 @@ impl Source for PipeSource {
             skip_bad_lines: self.context.skip_bad_lines,
             growing: false,
             removed: Removed::default(),
+            stamp: 0,
         };
         Ok(Box::new(FileScan::start(input, reading, &request, FileSettler::new(None), None)?))
     }

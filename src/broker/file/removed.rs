@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::address::beside;
+use super::address::{beside, folder};
 use super::error;
 use super::lock::{private, stamp};
 use crate::broker::{Error, Kind, Result};
@@ -215,7 +215,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 /// Makes creation, renaming and removal of `path` durable.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    File::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()?;
+    File::open(folder(path))?.sync_all()?;
     #[cfg(not(unix))]
     let _ = path;
     Ok(())

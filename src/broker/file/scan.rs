@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::blocks::{Block, Blocks, Broken, LONGEST, RawLine};
 use super::compact::{self, Gone};
@@ -17,6 +18,7 @@ use super::lock::Lock;
 use super::removed::{Removed, token};
 use super::settle::FileSettler;
 use crate::broker::{Batch, Bound, Closed, Delivery, Error, Kind, Result, Scan, ScanRequest, Settler, Token};
+use crate::message::Identity;
 use crate::message::archive::Parser;
 
 /// Blocks that may be read ahead of the consumer.
@@ -30,6 +32,8 @@ pub(super) struct Reading {
     /// Someone may be in the middle of writing the last line.
     pub(super) growing: bool,
     pub(super) removed: Removed,
+    /// Of the file, and none where it is a pipe.
+    pub(super) stamp: u64,
 }
 
 /// What there was in one block.
@@ -211,7 +215,10 @@ fn parse(block: &Block, reading: &Reading) -> Parsed {
         let result = parser.parse(line.text()).and_then(|l| Ok((token(line.at, l.message.identity)?, l.message)));
         match result {
             Ok((_, m)) if reading.removed.holds(line.at, || Some(m.identity)) => parsed.removed += 1,
-            Ok((token, message)) => parsed.deliveries.push(Delivery { token: Token(token), message }),
+            Ok((token, mut message)) => {
+                message.identity = reading.identity(line.at, message.identity);
+                parsed.deliveries.push(Delivery { token: Token(token), message });
+            }
             Err(_) if line.open && reading.growing => parsed.unfinished = true,
             Err(_) if reading.skip_bad_lines => parsed.bad += 1,
             Err(e) => {
@@ -224,6 +231,17 @@ fn parse(block: &Block, reading: &Reading) -> Parsed {
 }
 
 impl Reading {
+    /// Its place and its file tell a line from its twins. When the file is rewritten the places are others, and nothing is
+    /// concluded from what was known of them.
+    fn identity(&self, at: u64, line: Identity) -> Identity {
+        let (Identity::Exact(line) | Identity::Like(line)) = line;
+        let mut all = [0; 32];
+        all[..16].copy_from_slice(&line.to_le_bytes());
+        all[16..24].copy_from_slice(&at.to_le_bytes());
+        all[24..].copy_from_slice(&self.stamp.to_le_bytes());
+        Identity::Exact(xxh3_128(&all))
+    }
+
     fn bad_line(&self, line: &RawLine<'_>, e: &Error) -> Error {
         let torn = if line.open { "the last line is torn: " } else { "" };
         let error = Error::new(e.kind(), format!("{}, line {}: {torn}{e}", self.shown, line.number))

@@ -1,5 +1,6 @@
 //! An archive to write to.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -7,11 +8,13 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::address::path_of;
+use super::address::{canonical, path_of};
 use super::store::{self, Store, StreamStore};
 use super::writer::{self, Job};
-use super::{capabilities, error};
-use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Result, Sink, SinkCapabilities};
+use super::{can, capabilities, error};
+use crate::broker::{
+    Address, Confirms, Context, Error, Finding, Fit, Kind, Load, Outgoing, Result, Sink, SinkCapabilities,
+};
 use crate::message::{Target, archive};
 
 /// Batches that may wait for the writing thread.
@@ -24,11 +27,13 @@ pub(super) async fn open(address: &Address, _: &Context) -> Result<Box<dyn Sink>
         None => Box::new(StreamStore::stdout()),
         Some(path) => error::blocking(move || store::open(&path)).await?,
     };
-    Ok(Box::new(FileSink::start(address.shown.clone(), store)?))
+    Ok(Box::new(FileSink { path: path_of(address), ..FileSink::start(address.shown.clone(), store)? }))
 }
 
 pub(super) struct FileSink {
     shown: String,
+    /// None of a stream.
+    path: Option<PathBuf>,
     keeps: bool,
     /// Before `jobs`, since fields are dropped in order: a sink that is dropped without being closed must be known as such
     /// when the writing thread runs out of jobs.
@@ -47,7 +52,7 @@ impl FileSink {
             .name("archive writer".into())
             .spawn(move || writer::run(queue, store, end))
             .map_err(|e| Error::new(Kind::Other, "cannot start a thread to write the archive").because(e))?;
-        Ok(FileSink { shown, keeps, jobs: Some(jobs), ended, thread })
+        Ok(FileSink { shown, path: None, keeps, jobs: Some(jobs), ended, thread })
     }
 }
 
@@ -69,6 +74,11 @@ impl Sink for FileSink {
                 format!("{} is an archive and cannot deliver to {target}", self.shown),
             )),
         }
+    }
+
+    async fn can(&self, _: Option<&Target>, load: Load) -> Vec<Finding> {
+        let Some(path) = self.path.clone() else { return Vec::new() };
+        error::blocking(move || Ok(can::into(&canonical(&path), load, true))).await.unwrap_or_default()
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {

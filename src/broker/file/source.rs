@@ -10,14 +10,16 @@ use async_trait::async_trait;
 use super::address::{canonical, path_of};
 use super::compact::{self, Gone};
 use super::count::{count, open_with_removed};
-use super::lock::{Lock, held, is_held};
+use super::lock::{Lock, held, is_held, stamp};
 use super::pipe::PipeSource;
 use super::removed::SideLog;
 use super::scan::{FileScan, Reading};
 use super::settle::FileSettler;
-use super::{capabilities, error};
+use super::{can, capabilities, error};
 use crate::broker::capability::{Accuracy, Capabilities};
-use crate::broker::{Address, Context, Depth, Error, Kind, Result, Scan, ScanRequest, Sink, Source, registry};
+use crate::broker::{
+    Ability, Address, Context, Depth, Error, Finding, Kind, Result, Scan, ScanRequest, Sink, Source, registry,
+};
 use crate::message::{DeadLetter, Target};
 
 /// Opens `file:PATH` or `-`.
@@ -43,7 +45,8 @@ fn look(typed: &Path, exclusive: bool) -> Result<(PathBuf, Option<Arc<Lock>>, Op
     };
     if about.is_dir() {
         let text = format!("{} is a directory, and an archive is a file", typed.display());
-        return Err(Error::new(Kind::Usage, text).during("opening the archive"));
+        let hint = format!("dlq list file:{} finds the archives in it", typed.display());
+        return Err(Error::new(Kind::Usage, text).during("opening the archive").hint(hint));
     }
     let file = File::open(typed).map_err(|e| error::io("open", typed, e).during("opening the archive"))?;
     if !about.is_file() {
@@ -103,6 +106,12 @@ impl Source for FileSource {
         })
     }
 
+    async fn can(&self, ability: Ability) -> Vec<Finding> {
+        let (path, ours) = (self.path.clone(), self.lock.is_some());
+        let found = error::blocking(move || Ok(can::read(&path, ability, ours))).await;
+        found.unwrap_or_default()
+    }
+
     async fn origins(&self) -> Result<Vec<Target>> {
         Ok(Vec::new())
     }
@@ -129,9 +138,14 @@ impl Source for FileSource {
             Ok((log, file, length, removed, growing))
         })
         .await?;
+        let reading = Reading {
+            shown: self.path_shown(),
+            skip_bad_lines: self.context.skip_bad_lines,
+            growing,
+            removed,
+            stamp: stamp(&file).map_err(|e| error::io("read", &self.path, e))?,
+        };
         let input = compact::decoded(file.take(length), &self.path)?;
-        let reading =
-            Reading { shown: self.path_shown(), skip_bad_lines: self.context.skip_bad_lines, growing, removed };
         let taking = taking.map(|lock| (self.path.clone(), lock));
         Ok(Box::new(FileScan::start(input, reading, &request, FileSettler::new(log), taking)?))
     }

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::address::{canonical, is_zst, not_a_side_file};
+use super::address::{canonical, folder, is_zst, not_a_side_file};
 use super::blocks::{Blocks, Broken, LONGEST};
 use super::compact::decoded;
 use super::error;
@@ -282,7 +282,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
         }
         Ok(_) => Ok(Box::new(FileStore::open(canonical(path))?)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent = folder(path);
             if !parent.is_dir() {
                 let text = format!("there is no directory {} to write an archive to", parent.display());
                 return Err(

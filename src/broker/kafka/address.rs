@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::broker::address::Options;
+use crate::broker::listing::Cluster;
 use crate::broker::{Address, Error, Kind, Result};
 
 /// The form addresses have, for usage errors.
 pub const FORM: &str = "kafka://HOST[:PORT][,HOST…]/TOPIC";
+
+/// The form addresses of clusters have.
+pub const CLUSTER_FORM: &str = "kafka://HOST[:PORT][,HOST…]";
 
 /// Options of ours; every other name is taken for a property of librdkafka.
 pub const OPTIONS: &[&str] = &[
@@ -17,9 +21,12 @@ pub const OPTIONS: &[&str] = &[
     "state-topic",
     "keep-partition",
     "keep-timestamps",
+    "order",
+    "user",
     "password-env",
     "password-file",
     "password-command",
+    "credential-command",
 ];
 
 /// An address taken apart.
@@ -27,7 +34,7 @@ pub const OPTIONS: &[&str] = &[
 pub struct Parts {
     /// `host:port`, in lower case and the order given; 9092 where no port was.
     pub brokers: Vec<String>,
-    /// The topic.
+    /// The topic; empty for a cluster.
     pub topic: String,
 }
 
@@ -52,22 +59,66 @@ pub fn parts(address: &Address) -> Result<Parts> {
 /// `Usage`, with the expected form.
 pub fn understand(base: &str, options: &Options) -> Result<(String, String)> {
     let parts = parse(base)?;
+    if parts.topic.is_empty() {
+        return Err(wrong("no topic"));
+    }
     if let Some(list) = options.get("partitions") {
         partitions(list)?;
     }
     for name in ["newest", "include-resolved", "keep-partition", "keep-timestamps"] {
         flag(options, name)?;
     }
-    if let Some(state) = options.get("state").filter(|s| *s != "topic") {
-        return Err(Error::new(Kind::Unsupported, format!("the resolved set cannot be kept in state={state:?}"))
-            .hint("leave it out: the set is kept in a topic, which -X state-topic=NAME names"));
+    keeps_local(options)?;
+    if let Some(order) = options.get("order").filter(|o| *o != "origin") {
+        return Err(
+            Error::new(Kind::Usage, format!("there is no order={order:?}")).hint("write order=origin, or leave it out")
+        );
     }
     if let Some(name) = options.get("state-topic").filter(|name| !is_topic(name) || **name == parts.topic) {
         return Err(Error::new(Kind::Usage, format!("state-topic={name:?} cannot be the topic of the resolved set")));
     }
-    let brokers: BTreeSet<&str> = parts.brokers.iter().map(String::as_str).collect();
-    let canonical = format!("kafka://{}/{}", brokers.into_iter().collect::<Vec<_>>().join(","), parts.topic);
+    let canonical = format!("{}/{}", canonical(&parts), parts.topic);
     Ok((format!("kafka://{}/{}", parts.bootstrap(), parts.topic), canonical))
+}
+
+fn canonical(parts: &Parts) -> String {
+    let brokers: BTreeSet<&str> = parts.brokers.iter().map(String::as_str).collect();
+    format!("kafka://{}", brokers.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// As [`understand`], of `kafka://HOST[,HOST…]`.
+///
+/// # Errors
+/// `Usage`; also where a topic is named.
+pub fn understand_cluster(base: &str, options: &Options) -> Result<Cluster> {
+    let hint = format!("write {CLUSTER_FORM}");
+    let parts = parse(base).map_err(|e| e.hint(hint.clone()))?;
+    if !parts.topic.is_empty() {
+        let topic = understand(base, options)?.0;
+        return Err(Error::new(Kind::Usage, format!("{topic} is one topic, and not a cluster"))
+            .hint(format!("{hint}; dlq depth {topic} measures the topic")));
+    }
+    let ours = ["partitions", "newest", "include-resolved", "keep-partition", "keep-timestamps"];
+    if let Some(name) = ours.iter().find(|name| options.contains_key(**name)) {
+        return Err(Error::new(Kind::Usage, format!("{name} is of one topic, and this is about a cluster")).hint(hint));
+    }
+    let shown = format!("kafka://{}", parts.bootstrap());
+    Ok(Cluster { typed: base.to_owned(), shown, canonical: canonical(&parts) })
+}
+
+/// Whether the resolved set is to be kept on this machine, instead of in a topic.
+///
+/// # Errors
+/// `Usage`.
+pub fn keeps_local(options: &Options) -> Result<bool> {
+    match options.get("state").map(String::as_str) {
+        None | Some("topic") => Ok(false),
+        Some("local") => Ok(true),
+        Some(state) => Err(Error::new(Kind::Usage, format!("the resolved set cannot be kept in state={state:?}")).hint(
+            "leave it out, and the set is kept in a topic, which -X state-topic=NAME names; or write state=local, which keeps \
+             it on this machine",
+        )),
+    }
 }
 
 /// An option that is on or off.
@@ -129,12 +180,9 @@ fn parse(base: &str) -> Result<Parts> {
              and sasl.mechanisms",
         ));
     }
-    let (hosts, topic) = rest.split_once('/').ok_or_else(|| wrong("no topic"))?;
+    let (hosts, topic) = rest.split_once('/').unwrap_or((rest, ""));
     let topic = crate::broker::address::decode(topic);
-    if topic.is_empty() {
-        return Err(wrong("no topic"));
-    }
-    if !is_topic(&topic) {
+    if !topic.is_empty() && !is_topic(&topic) {
         return Err(wrong(&format!("{topic:?}, which no topic can be called,"))
             .hint("a topic's name has letters, digits, dots, underscores and hyphens, 249 at most"));
     }
@@ -203,10 +251,24 @@ mod tests {
             "kafka://h/..",
             "kafka://me:hunter2@h/t",
         ] {
-            let e = parse(bad).expect_err(bad);
+            let e = understand(bad, &Options::new()).expect_err(bad);
             assert_eq!(e.kind(), Kind::Usage);
             assert!(e.get_hint().is_some() && !format!("{e:?}").contains("hunter2"), "{e:?}");
         }
+    }
+
+    #[test]
+    fn a_cluster_has_no_topic() {
+        let understood = |s: &str| understand_cluster(s, &Options::new());
+        for s in ["kafka://b2,b1:9092", "kafka://b2,b1:9092/"] {
+            let c = understood(s).unwrap_or_else(|e| panic!("{s}: {e}"));
+            assert_eq!(
+                (c.shown.as_str(), c.canonical.as_str()),
+                ("kafka://b2:9092,b1:9092", "kafka://b1:9092,b2:9092")
+            );
+        }
+        let e = understood("kafka://b/t").err().expect("a topic");
+        assert!(e.get_hint().is_some_and(|h| h.contains("dlq depth kafka://b:9092/t")), "{e:?}");
     }
 
     #[test]

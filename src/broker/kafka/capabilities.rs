@@ -15,3 +15,6 @@ pub(super) const TOPIC: Capabilities = Capabilities {
     accuracy: Accuracy::UpperBound,
     whole_purge: false,
 };
+
+/// A topic whose resolved set is kept on this machine: that is no part of a transaction.
+pub(super) const LOCAL: Capabilities = Capabilities { removal: Removal::Logged, ..TOPIC };

@@ -4,7 +4,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::address::{OPTIONS, Parts};
-use super::sys;
+use super::{oauth, sys};
 use crate::broker::credentials::Given;
 use crate::broker::{Address, Result};
 
@@ -20,10 +20,16 @@ pub(super) fn base(address: &Address, parts: &Parts, login: Option<&Given>) -> R
         RDKafkaLogLevel::Warning
     });
     config.set("client.id", "dlq").set("socket.connection.setup.timeout.ms", "5000");
+    // A transaction that waits longer for its broker to be back is undone. Of the shorter one the library waits half between the
+    // first connections to any two brokers.
+    config.set("reconnect.backoff.max.ms", "2000").set("reconnect.backoff.ms", "20");
     for (name, value) in &address.options {
-        if !OPTIONS.contains(&name.as_str()) {
+        if !OPTIONS.contains(&name.as_str()) && !oauth::is_ours(name) {
             config.set(name, value);
         }
+    }
+    if let (Some(user), None) = (address.option("user"), config.get("sasl.username")) {
+        config.set("sasl.username", user);
     }
     if let Some(Given { username, password, .. }) = login {
         if let (Some(name), None) = (username, config.get("sasl.username")) {
@@ -48,10 +54,14 @@ pub(super) fn consumer(base: &ClientConfig) -> ClientConfig {
     for (name, value) in [
         // Without this each time its queue is full it waits a second.
         ("fetch.queue.backoff.ms", "2"),
-        ("fetch.wait.max.ms", "20"),
-        ("fetch.message.max.bytes", "2097152"),
-        ("fetch.max.bytes", "16777216"),
-        ("queued.max.messages.kbytes", "16384"),
+        // A broker waits so long at the end of a partition, which is where every read ends.
+        ("fetch.wait.max.ms", "0"),
+        // The leaders of all partitions are wanted at once, and are waited for one by one otherwise.
+        ("enable.sparse.connections", "false"),
+        // Of each, one is read from and one is under way: what is resident grows with these and little else.
+        ("fetch.message.max.bytes", "1048576"),
+        ("fetch.max.bytes", "4194304"),
+        ("queued.max.messages.kbytes", "4096"),
         ("isolation.level", "read_committed"),
     ] {
         if base.get(name).is_none() {

@@ -32,7 +32,25 @@ pub(super) fn of_code(code: Code) -> Error {
 }
 
 fn of_code_saying(code: Code, text: &str) -> Error {
-    Error::new(kind(code), words(code).map_or_else(|| plain(text), str::to_owned))
+    let e = Error::new(kind(code), words(code).map_or_else(|| plain(text), str::to_owned));
+    match takes(code) {
+        Some(permissions) => e.hint(permissions),
+        None => e,
+    }
+}
+
+/// The permissions whose lack a code stands for.
+fn takes(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::TopicAuthorizationFailed => {
+            "reading takes DESCRIBE and READ on a topic, sending DESCRIBE and WRITE, deleting what is purged DELETE"
+        }
+        Code::GroupAuthorizationFailed => "it takes DESCRIBE on the group",
+        Code::TransactionalIdAuthorizationFailed => {
+            "it takes WRITE and DESCRIBE on transactional ids that begin with dlq-"
+        }
+        _ => return None,
+    })
 }
 
 /// The kind of failure a code stands for.

@@ -2,7 +2,7 @@
 //! topic and partition. Whoever opens it shuts out the one before, wherever that runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseRecord, Producer as _};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error;
 use super::produce::{self, Fates, Producer};
-use super::resolved::{Offsets, State, transactional_id};
+use super::resolved::{Offsets, State, or_local, transactional_id};
 use crate::broker::{Error, Kind, Result};
 
 /// A transaction that marks is tried so often.
@@ -46,6 +46,10 @@ pub(super) struct Fence {
     producer: Producer<Failures>,
     failures: Arc<Failures>,
     begun: bool,
+    /// When the transaction was begun, by both clocks: one of them stands still while the machine sleeps, the other may be set.
+    since: (Instant, SystemTime),
+    /// How long the cluster lets one be open.
+    limit: Duration,
     /// The number of the first record of the transaction.
     base: usize,
     longest: Duration,
@@ -72,25 +76,32 @@ impl Fence {
         config.set("transactional.id", transactional_id(&state.topic_id, partition));
         if config.get("transaction.timeout.ms").is_none() {
             config.set("transaction.timeout.ms", TRANSACTION);
-            config.set("message.timeout.ms", TRANSACTION);
         }
+        let limit = config.get("transaction.timeout.ms").and_then(|t| t.parse().ok()).unwrap_or(u64::MAX);
+        // Longer than its transaction no record is waited for.
+        config.set(
+            "message.timeout.ms",
+            limit.min(u64::try_from(longest.as_millis()).unwrap_or(limit)).max(1).to_string(),
+        );
+        let limit = Duration::from_millis(limit);
         let failures = Arc::new(Failures::default());
-        let producer = produce::open(&config, Arc::clone(&failures))?;
+        let producer = produce::open(&config, Arc::clone(&failures), &state.link)?;
         // Asked at once it waits half a second for a coordinator it does not know yet.
         std::thread::sleep(Duration::from_millis(60));
-        producer.init_transactions(longest).map_err(|e| {
-            let e = error::map(&e, doing);
-            match e.kind() {
-                Kind::Denied => e.hint(format!(
-                    "marking what is done takes WRITE and DESCRIBE on transactional ids that begin with dlq-, and READ and \
-                     WRITE on {}",
-                    state.topic
-                )),
-                _ => e,
-            }
-        })?;
+        producer.init_transactions(longest).map_err(|e| or_local(error::map(&e, doing)))?;
         let set = state.settled(partition, stop)?;
-        Ok(Fence { partition, set, state: state.clone(), producer, failures, begun: false, base: 0, longest })
+        Ok(Fence {
+            partition,
+            set,
+            state: state.clone(),
+            producer,
+            failures,
+            begun: false,
+            since: now(),
+            limit,
+            base: 0,
+            longest,
+        })
     }
 
     /// Begins a transaction unless one is begun.
@@ -100,7 +111,7 @@ impl Fence {
     pub(super) fn begin(&mut self) -> Result<()> {
         if !self.begun {
             self.producer.begin_transaction().map_err(|e| self.lost(&e))?;
-            self.begun = true;
+            (self.begun, self.since) = (true, now());
         }
         Ok(())
     }
@@ -199,30 +210,42 @@ impl Fence {
     }
 
     fn abort(&mut self, failed: Vec<(usize, Error)>, why: Error) -> Ended {
-        if let Some((code, text)) = self.producer.client().fatal_error() {
-            return Ended::Lost(self.fatal(code, &text));
+        if let Some(why) = self.ended() {
+            return Ended::Lost(why);
         }
         match self.producer.abort_transaction(self.longest) {
             Ok(()) => {
                 self.begun = false;
                 Ended::Aborted(failed, why)
             }
-            Err(e) => Ended::Lost(self.lost(&e)),
+            // It can fail for the very reason why it is to be ended, which is then the one to tell.
+            Err(e) if error::map(&e, "").kind() == Kind::Held => Ended::Lost(self.lost(&e)),
+            Err(_) => Ended::Lost(why),
         }
     }
 
+    /// Why nothing more can be done through it, where that is so.
+    pub(super) fn ended(&self) -> Option<Error> {
+        self.producer.client().fatal_error().map(|(code, text)| self.fatal(code, &text))
+    }
+
     fn lost(&self, e: &KafkaError) -> Error {
-        match self.producer.client().fatal_error() {
-            Some((code, text)) => self.fatal(code, &text),
-            None => error::map(e, "committing"),
-        }
+        self.ended().unwrap_or_else(|| self.unless_late(error::map(e, "committing")))
     }
 
     fn fatal(&self, code: Code, text: &str) -> Error {
         if error::kind(code) == Kind::Held {
-            return taken_over(self.partition);
+            return self.unless_late(taken_over(self.partition));
         }
         error::of_code(code).because(text.to_owned()).during("committing")
+    }
+
+    fn unless_late(&self, e: Error) -> Error {
+        if !self.begun {
+            return e;
+        }
+        let (steady, wall) = (self.since.0.elapsed(), self.since.1.elapsed().unwrap_or_default());
+        unless_late(e, steady.max(wall), self.limit)
     }
 
     /// What is stored of the set now, by whoever: tells how a commit went whose answer was lost.
@@ -238,4 +261,33 @@ impl Fence {
 pub(super) fn taken_over(partition: i32) -> Error {
     Error::new(Kind::Held, format!("another run of dlq has taken over partition {partition} of this topic"))
         .hint("what this run had committed stays done; the other run goes on with the rest")
+}
+
+fn now() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
+}
+
+/// A cluster that undoes what was open for too long shuts its producer out just as another run would: a machine that slept, or a
+/// network that was away, is not to be taken for that.
+fn unless_late(e: Error, open: Duration, limit: Duration) -> Error {
+    if e.kind() != Kind::Held || open < limit {
+        return e;
+    }
+    let (open, limit) = (open.as_secs(), limit.as_secs());
+    Error::new(Kind::Unreachable, format!("its transaction was open for {open} s and undone by the cluster"))
+        .during("committing")
+        .hint(format!("it is undone after {limit} s: -X transaction.timeout.ms=N takes more"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_shut_out_of_a_transaction_that_was_open_for_too_long_was_late() {
+        let kind = |e: Error, open| unless_late(e, Duration::from_secs(open), Duration::from_secs(15)).kind();
+        assert_eq!(kind(taken_over(1), 14), Kind::Held);
+        assert_eq!(kind(taken_over(1), 15), Kind::Unreachable);
+        assert_eq!(kind(Error::new(Kind::Denied, "no"), 100), Kind::Denied);
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::letter::{NOT_COPIED, SPOILT};
+use super::letter::{BARE, NOT_COPIED, SPOILT};
 use super::originals::{FETCHED, ORIGINAL_TIME};
 use crate::broker::{Error, Fit, Kind, Outgoing, Result};
 use crate::message::{DeadLetter, Fields, Value};
@@ -13,7 +13,7 @@ use crate::message::{DeadLetter, Fields, Value};
 pub(super) const TIME_HEADER: &str = "dlq-original-timestamp";
 /// What a delivery says about itself is not sent, and is no loss.
 const OF_THE_DELIVERY: &[&str] =
-    &["exchange", "routing_key", "redelivered", SPOILT, NOT_COPIED, FETCHED, ORIGINAL_TIME];
+    &["exchange", "routing_key", "redelivered", SPOILT, NOT_COPIED, BARE, FETCHED, ORIGINAL_TIME];
 
 /// How messages are to be changed.
 pub(super) fn fit(keeps_time: bool) -> Fit {

@@ -1,5 +1,6 @@
 //! A few records of all partitions in the order of their time: the first of the topic, or the last.
 
+use super::held::lock;
 use super::letter::Letters;
 use super::offsets::Span;
 use super::reader::{Into, Reader};
@@ -46,6 +47,8 @@ impl Into for Kept {
 /// # Errors
 /// As [`Reader::read`].
 pub(super) fn gather(reader: &mut Reader, most: u64, last: bool) -> Result<Vec<Batch>> {
+    let turn = reader.link.turn(&reader.topic);
+    let _turn = lock(&turn);
     let each = usize::try_from(most).unwrap_or(usize::MAX);
     let all = std::mem::take(&mut reader.spans);
     reader.most = u64::MAX;

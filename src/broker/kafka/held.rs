@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::fence::{Fence, taken_over};
 use super::produce::BATCH;
-use super::resolved::State;
+use super::resolved::{Kept, Offsets, State};
 use crate::broker::{Error, Kind, Result};
 
 /// Producers open at once, where what is handed out allows: each has threads and memory of its own.
@@ -23,6 +24,8 @@ pub(super) struct Held {
 #[derive(Default)]
 struct Inner {
     fences: BTreeMap<i32, Arc<Mutex<Fence>>>,
+    /// Where the set is kept on this machine: instead of fences.
+    kept: BTreeMap<i32, Arc<Mutex<Kept>>>,
     /// Handed out and not settled.
     out: HashMap<i32, usize>,
     /// Read to their ends.
@@ -57,6 +60,71 @@ impl Held {
         let fence = Arc::new(Mutex::new(Fence::open(&self.state, partition, batch.min(BATCH), &self.stop)?));
         lock(&self.inner).fences.insert(partition, Arc::clone(&fence));
         Ok(fence)
+    }
+
+    /// Makes a partition ours, and gives what is resolved of it.
+    ///
+    /// # Errors
+    /// As [`Fence::open`]; `Held` where the set is kept on this machine and another run has it.
+    pub(super) fn own(&self, partition: i32) -> Result<Offsets> {
+        match self.kept(partition)? {
+            Some(kept) => {
+                let mut set = lock(&kept).set.clone();
+                // What others have noted in the topic counts, as far as it may be read.
+                let (noted, _) = self.state.look(&[partition], Duration::ZERO)?;
+                noted.values().for_each(|noted| set.unite(noted));
+                Ok(set)
+            }
+            None => {
+                let fence = self.fence(partition, BATCH)?;
+                let set = lock(&fence).set.clone();
+                Ok(set)
+            }
+        }
+    }
+
+    /// Notes offsets that hold no record: they are stored with the next that is done.
+    pub(super) fn fill(&self, partition: i32, gaps: Vec<std::ops::Range<i64>>) -> Result<()> {
+        match self.kept(partition)? {
+            Some(kept) => gaps.into_iter().for_each(|gap| lock(&kept).set.insert_range(gap)),
+            None => {
+                let fence = self.fence(partition, BATCH)?;
+                gaps.into_iter().for_each(|gap| lock(&fence).set.insert_range(gap));
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores that these are done.
+    ///
+    /// # Errors
+    /// They are not marked, or it is not known whether they are.
+    pub(super) fn mark(&self, partition: i32, offsets: &[i64]) -> Result<()> {
+        if let Some(kept) = self.kept(partition)? {
+            return lock(&kept).mark(offsets);
+        }
+        let fence = self.fence(partition, BATCH)?;
+        let marked = lock(&fence).mark(offsets);
+        let Err(e) = marked else { return Ok(()) };
+        self.drop_fence(partition, &e);
+        if e.kind() == Kind::Held {
+            return Err(e);
+        }
+        // Once more through a new producer: what did get through is in the set it reads.
+        let fence = self.fence(partition, BATCH)?;
+        let marked = lock(&fence).mark(offsets);
+        marked.inspect_err(|e| self.drop_fence(partition, e))
+    }
+
+    fn kept(&self, partition: i32) -> Result<Option<Arc<Mutex<Kept>>>> {
+        let Some(local) = self.state.local() else { return Ok(None) };
+        let mut inner = lock(&self.inner);
+        if let Some(kept) = inner.kept.get(&partition) {
+            return Ok(Some(Arc::clone(kept)));
+        }
+        let kept = Arc::new(Mutex::new(local.take(partition)?));
+        inner.kept.insert(partition, Arc::clone(&kept));
+        Ok(Some(kept))
     }
 
     /// The fence, if it is there.
@@ -100,18 +168,42 @@ impl Held {
         let (gone, open) = {
             let mut inner = lock(&self.inner);
             let idle = |p: &i32| inner.finished.contains(p) && inner.out.get(p).copied().unwrap_or(0) == 0;
+            let done: Vec<i32> = inner.kept.keys().copied().filter(idle).collect();
             let idle: Vec<i32> = inner.fences.keys().copied().filter(idle).collect();
             let gone: Vec<_> = idle.iter().filter_map(|p| inner.fences.remove(p)).collect();
+            done.iter().for_each(|p| _ = inner.kept.remove(p));
             (gone, inner.fences.len())
         };
         let_go(gone);
         open
     }
 
+    /// Lets go of partitions that nothing is out of, where more than so many are open: they are taken over once more when they
+    /// are wanted again.
+    pub(super) fn rest(&self, most: usize) {
+        let gone = {
+            let mut inner = lock(&self.inner);
+            let over = inner.fences.len().saturating_sub(most);
+            let idle: Vec<i32> = inner
+                .fences
+                .keys()
+                .copied()
+                .filter(|p| inner.out.get(p).copied().unwrap_or(0) == 0)
+                .take(over)
+                .collect();
+            idle.iter().filter_map(|p| inner.fences.remove(p)).collect()
+        };
+        let_go(gone);
+    }
+
     /// Lets go of all.
     pub(super) fn close(&self) {
-        let gone = std::mem::take(&mut lock(&self.inner).fences).into_values().collect();
-        let_go(gone);
+        let (fences, kept) = {
+            let mut inner = lock(&self.inner);
+            (std::mem::take(&mut inner.fences), std::mem::take(&mut inner.kept))
+        };
+        drop(kept);
+        let_go(fences.into_values().collect());
     }
 }
 

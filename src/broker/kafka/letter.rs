@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::resolved::Offsets;
 use super::sys::Record;
-use crate::broker::{Delivery, Token};
+use crate::broker::{Delivery, Error, Kind, Result, Token};
 use crate::message::{DeadLetter, Fields, Identity, Payload, Value};
 
 /// Set on a message one of whose header names is not UTF-8 and cannot be given back as it was.
@@ -17,6 +17,12 @@ pub(super) const SPOILT: &str = "header_names_not_utf8";
 
 /// Set on a dead letter of a share group that carries no payload of its own: empty is not what it stands for.
 pub(super) const NOT_COPIED: &str = "payload_not_copied";
+
+/// Set on a dead letter of a share group that carries its payload: the headers and the time it had are never copied.
+pub(super) const BARE: &str = "headers_not_copied";
+
+/// What is noted of a message besides what the record has.
+const NOTED: [&str; 3] = [SPOILT, NOT_COPIED, BARE];
 
 const SHARE_GROUP: &[u8] = b"__dlq.errors.";
 
@@ -97,28 +103,99 @@ impl Letters {
             .collect()
     }
 
+    /// A message as it is kept where messages are sorted: its place, time, key, payload, headers and what is noted of it.
+    pub(super) fn pack(d: &Delivery) -> Vec<u8> {
+        let m = &d.message;
+        let mut out = Vec::with_capacity(64 + m.size());
+        let number = |out: &mut Vec<u8>, n: i64| out.extend_from_slice(&n.to_le_bytes());
+        let bytes = |out: &mut Vec<u8>, b: Option<&[u8]>| {
+            number(out, b.map_or(-1, |b| i64::try_from(b.len()).unwrap_or(i64::MAX)));
+            out.extend_from_slice(b.unwrap_or_default());
+        };
+        bytes(&mut out, Some(&d.token.0.to_le_bytes()));
+        bytes(&mut out, m.time.map(|t| t.as_millisecond().to_le_bytes()).as_ref().map(<[u8; 8]>::as_slice));
+        bytes(&mut out, m.key.as_deref());
+        bytes(&mut out, if let Payload::Bytes(b) = &m.payload { Some(b) } else { None });
+        let noted: Vec<u8> = NOTED.iter().map(|name| u8::from(m.properties.last(name).is_some())).collect();
+        bytes(&mut out, Some(&noted));
+        for (name, value) in m.headers.iter() {
+            bytes(&mut out, Some(name.as_bytes()));
+            bytes(&mut out, if let Value::Bytes(b) = value { Some(b) } else { None });
+        }
+        out
+    }
+
+    /// What [`Letters::pack`] has packed.
+    ///
+    /// # Errors
+    /// `Corrupt` for what it has not.
+    pub(super) fn unpack(&self, packed: &[u8]) -> Result<Delivery> {
+        let corrupt = || Error::new(Kind::Corrupt, "what was sorted did not come back as it was");
+        let block = Bytes::copy_from_slice(packed);
+        let mut at = 0;
+        let mut bytes = || -> Option<Option<Bytes>> {
+            let length = i64::from_le_bytes(block.get(at..at + 8)?.try_into().ok()?);
+            at += 8;
+            let Ok(length) = usize::try_from(length) else { return Some(None) };
+            let end = at.checked_add(length).filter(|end| *end <= block.len())?;
+            let slice = block.slice(at..end);
+            at = end;
+            Some(Some(slice))
+        };
+        let mut read = || -> Option<Delivery> {
+            let eight = |b: Bytes| <[u8; 8]>::try_from(&b[..]).ok();
+            let token = Token(u64::from_le_bytes(eight(bytes()??)?));
+            let (partition, offset) = place(token);
+            let mut d = self.blank(partition, offset);
+            let time = bytes()?.and_then(eight).map(i64::from_le_bytes);
+            d.message.time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            d.message.key = bytes()?;
+            if let Some(value) = bytes()? {
+                d.message.payload = Payload::Bytes(value);
+            }
+            for (name, noted) in NOTED.iter().zip(bytes()??) {
+                if noted == 1 {
+                    d.message.properties.push(*name, Value::Bool(true));
+                }
+            }
+            while let Some(name) = bytes() {
+                let name = String::from_utf8(name?.to_vec()).ok()?;
+                d.message.headers.push(name, bytes()?.map_or(Value::Null, Value::Bytes));
+            }
+            Some(d)
+        };
+        read().ok_or_else(corrupt)
+    }
+
+    /// A message of which only its place is known.
+    fn blank(&self, partition: i32, offset: i64) -> Delivery {
+        let token = token(partition, offset);
+        let mut m = DeadLetter::new(Arc::clone(&self.shown), Payload::Absent);
+        m.id = String::with_capacity(16);
+        write!(m.id, "{partition}:{offset}").expect("a string takes what is written to it");
+        m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
+        m.position = position(partition, offset);
+        if self.marked.get(&partition).is_some_and(|set| set.contains(offset)) {
+            m.position.push("resolved", Value::Bool(true));
+        }
+        Delivery { token, message: m }
+    }
+
     fn one(
         &self,
         r: Record<'_>,
         headers: &[(&[u8], Option<&[u8]>)],
         take: &mut impl FnMut(usize) -> Bytes,
     ) -> Delivery {
-        let token = token(r.partition(), r.offset());
-        let mut m = DeadLetter::new(Arc::clone(&self.shown), Payload::Absent);
-        m.id = String::with_capacity(16);
-        write!(m.id, "{}:{}", r.partition(), r.offset()).expect("a string takes what is written to it");
-        m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
-        m.position = position(r.partition(), r.offset());
-        if self.marked.get(&r.partition()).is_some_and(|set| set.contains(r.offset())) {
-            m.position.push("resolved", Value::Bool(true));
-        }
+        let Delivery { token, message: mut m } = self.blank(r.partition(), r.offset());
         m.time = r.time().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         m.key = r.key().map(|k| take(k.len()));
         if let Some(value) = r.value() {
             m.payload = Payload::Bytes(take(value.len()));
         }
-        if r.value().is_none() && r.key().is_none() && headers.iter().any(|(n, _)| n.starts_with(SHARE_GROUP)) {
-            m.properties.push(NOT_COPIED, Value::Bool(true));
+        if headers.iter().any(|(n, _)| n.starts_with(SHARE_GROUP)) {
+            let nothing = r.value().is_none() && r.key().is_none();
+            m.properties.push(if nothing { NOT_COPIED } else { BARE }, Value::Bool(true));
         }
         let mut spoilt = false;
         m.headers = headers
@@ -147,6 +224,27 @@ fn position(partition: i32, offset: i64) -> Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back_as_it_was() {
+        let letters = Letters::new("kafka://h/t".into(), "id");
+        for n in 0..4 {
+            let mut d = letters.blank(3, 70_000 + n);
+            d.message.time = (n > 0).then(|| Timestamp::from_millisecond(1_700_000_000_123 + n).unwrap());
+            d.message.key = (n > 1).then(|| Bytes::from_static(b""));
+            d.message.payload = if n > 2 { Payload::Bytes(Bytes::from_static(b"\xff\0")) } else { Payload::Absent };
+            for _ in 0..n {
+                d.message.headers.push("a", Value::Bytes(Bytes::from_static(b"1")));
+                d.message.headers.push("é", Value::Null);
+            }
+            if n == 2 {
+                d.message.properties.push(BARE, Value::Bool(true));
+            }
+            let back = letters.unpack(&Letters::pack(&d)).expect("packed");
+            assert_eq!((back.token, back.message), (d.token, d.message));
+        }
+        assert_eq!(letters.unpack(&[1, 2, 3]).unwrap_err().kind(), Kind::Corrupt);
+    }
 
     #[test]
     fn tokens_and_ids_name_a_place() {

@@ -3,7 +3,9 @@
 //! Reading takes part in no consumer group: partitions are read by position, so that looking leaves no trace.
 
 pub mod address;
+mod can;
 mod capabilities;
+mod clues;
 mod config;
 mod connect;
 mod depth;
@@ -12,10 +14,16 @@ mod facts;
 mod fence;
 mod fit;
 mod gather;
+mod gauge;
+mod groups;
 mod held;
 mod letter;
+mod list;
+mod login;
 mod mover;
+mod oauth;
 mod offsets;
+mod ordered;
 mod originals;
 mod produce;
 mod reader;
@@ -23,9 +31,11 @@ mod resolved;
 mod scan;
 mod sink;
 mod source;
+mod spill;
 mod strip;
 mod sys;
 mod take;
+mod together;
 mod trim;
 
 use super::registry::Backend;
@@ -36,10 +46,12 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["kafka://"],
     form: address::FORM,
     has_query: true,
-    creates: false,
+    environment: &[],
+    can_create: None,
     strip: strip::strip,
     understand: address::understand,
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
+    list: Some(&list::LISTER),
     describe: || vec![capabilities::TOPIC],
 };

@@ -1,8 +1,8 @@
 //! Sends and marks in one transaction: a record is in its new place and in the resolved set, or in neither.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,13 +14,19 @@ use super::held::{Held, lock};
 use super::letter::place;
 use super::{produce, sink};
 use crate::broker::{Error, Kind, Move, Mover, Outcome, Outgoing, Receipt, Result};
+use crate::message::Fields;
 
 /// A transaction is open for so long at most, whatever the pace.
 const LONGEST: Duration = Duration::from_secs(1);
-/// Records of a transaction.
-pub(super) const MOST: usize = 40_000;
-/// Bytes of a transaction: they are kept until it is committed.
-const BYTES: usize = 24 << 20;
+/// Nothing more has come for so long: what is sent is committed, since those who would send more may wait for it.
+const IDLE: Duration = Duration::from_millis(50);
+/// Records of a transaction: they are kept until it is committed.
+pub(super) const MOST: usize = 20_000;
+/// Bytes of a transaction.
+const BYTES: usize = 16 << 20;
+
+/// The clock is looked at once for so many.
+const LOOK_EVERY: usize = 64;
 
 /// So many are tried again as they are.
 const BARREN: u8 = 3;
@@ -101,6 +107,7 @@ struct Waiting {
 /// The transaction under way.
 struct Open {
     partition: i32,
+    fence: Arc<Mutex<Fence>>,
     since: Instant,
     bytes: usize,
     sent: Vec<Sent>,
@@ -116,6 +123,20 @@ struct Sent {
     lane: Option<u64>,
 }
 
+impl Sent {
+    /// Without what sending it once more would not take.
+    fn slim(mut self, keeps_partition: bool) -> Self {
+        let m = &mut self.outgoing.message;
+        m.id = String::new();
+        m.origin = None;
+        m.properties = Fields::default();
+        if !keeps_partition {
+            m.position = Fields::default();
+        }
+        self
+    }
+}
+
 struct Work {
     held: Arc<Held>,
     way: sink::Way,
@@ -123,16 +144,18 @@ struct Work {
     open: Option<Open>,
     /// Transactions in a row that failed without a record to blame.
     barren: u8,
-    /// Lanes one of whose records failed, and the offset of the first: what is behind it waits, what is ahead of it may still
+    /// Lanes one of whose records failed, and its number in the run: what is behind it waits, what is ahead of it may still
     /// have to be sent once more.
-    lanes: HashMap<u64, i64>,
+    lanes: HashMap<u64, u64>,
 }
 
 impl Work {
     fn run(&mut self, queue: &std::sync::mpsc::Receiver<Job>) {
         loop {
-            let patience =
-                self.open.as_ref().map_or(Duration::from_secs(3600), |o| LONGEST.saturating_sub(o.since.elapsed()));
+            let patience = self
+                .open
+                .as_ref()
+                .map_or(Duration::from_secs(3600), |o| LONGEST.saturating_sub(o.since.elapsed()).min(IDLE));
             match queue.recv_timeout(patience) {
                 Ok(job) => self.take(job),
                 Err(RecvTimeoutError::Timeout) => self.commit(),
@@ -149,7 +172,8 @@ impl Work {
         for (at, Move { token, outgoing, lane }) in batch.into_iter().enumerate() {
             let (partition, offset) = place(token);
             if self.open.as_ref().is_some_and(|o| {
-                o.partition != partition || o.sent.len() >= MOST || o.bytes >= BYTES || o.since.elapsed() >= LONGEST
+                let late = || o.sent.len() % LOOK_EVERY == 0 && o.since.elapsed() >= LONGEST;
+                o.partition != partition || o.sent.len() >= MOST || o.bytes >= BYTES || late()
             }) {
                 self.commit();
             }
@@ -175,29 +199,31 @@ impl Work {
 
     /// Sends a record, or tells what keeps it from being sent.
     fn offer(&mut self, partition: i32, sent: Sent) {
-        if sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.offset) {
+        if sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.outgoing.sequence) {
             return self.known(&sent, Outcome::Behind);
         }
-        if let Err(refused) = self.send(partition, sent) {
-            let (sent, e) = *refused;
-            self.known(&sent, failed(e));
-        }
+        let Err(refused) = self.send(partition, sent) else { return };
+        let (sent, e) = *refused;
+        // A producer that is shut out refuses whatever it is given: that is the fate of its transaction, not of this record.
+        let Some(why) = self.held.opened(partition).and_then(|fence| lock(&fence).ended()) else {
+            return self.known(&sent, failed(e));
+        };
+        let mut all = self.open.take().map_or_else(Vec::new, |o| o.sent);
+        all.push(sent);
+        self.lost(partition, all, why);
     }
 
     /// Hands a record to the producer of its partition, in the transaction that is open or a new one.
     fn send(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
-        let begun = (|| {
-            let fence = self.held.fence(partition, self.way.topics.batch())?;
-            lock(&fence).begin()?;
-            Ok(fence)
-        })();
-        let fence = match begun {
-            Ok(fence) => fence,
+        let open = match self.open.take() {
+            Some(open) => Ok(open),
+            None => self.begin(partition),
+        };
+        let open = match open {
+            Ok(open) => self.open.insert(open),
             Err(e) => return Err(Box::new((sent, e))),
         };
-        let open =
-            self.open.get_or_insert_with(|| Open { partition, since: Instant::now(), bytes: 0, sent: Vec::new() });
-        let fence = lock(&fence);
+        let fence = lock(&open.fence);
         if fence.set.contains(sent.offset) {
             // Only where the producer was lost and the partition taken over once more.
             let e = Error::new(Kind::Held, "another run of dlq has done this one meanwhile");
@@ -210,33 +236,36 @@ impl Work {
         });
         match handed {
             Ok(()) => {
+                drop(fence);
                 open.bytes += sent.outgoing.message.size();
-                open.sent.push(sent);
+                open.sent.push(sent.slim(self.way.keeps_partition));
                 Ok(())
             }
             Err(e) => Err(Box::new((sent, e))),
         }
     }
 
+    fn begin(&self, partition: i32) -> Result<Open> {
+        let fence = self.held.fence(partition, self.way.topics.batch())?;
+        lock(&fence).begin()?;
+        Ok(Open { partition, fence, since: Instant::now(), bytes: 0, sent: Vec::new() })
+    }
+
     fn commit(&mut self) {
-        let Some(Open { partition, sent, .. }) = self.open.take() else { return };
-        let Some(fence) = self.held.opened(partition) else {
-            let e = Error::new(Kind::Indeterminate, "the producer is gone before its transaction was committed");
-            sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(e.again())));
-            return;
-        };
+        let Some(Open { partition, fence, sent, .. }) = self.open.take() else { return };
         let offsets: Vec<i64> = sent.iter().map(|s| s.offset).collect();
         let ended = lock(&fence).commit(&offsets);
+        // Should it be of no use any more, nothing keeps it from being closed.
+        drop(fence);
         match ended {
             Ended::Committed => {
                 self.barren = 0;
-                sent.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
+                // Its partition may be let go when all of it is known: so many are open at most.
+                self.held.settled(partition, sent.len());
+                sent.iter().for_each(|s| self.tell(s, Outcome::Moved(Receipt::default())));
             }
-            Ended::Aborted(failed, why) => {
-                drop(fence);
-                self.again(partition, sent, &failed, &why);
-            }
-            Ended::Lost(e) => self.lost(partition, &sent, e),
+            Ended::Aborted(failed, why) => self.again(partition, sent, &failed, &why),
+            Ended::Lost(e) => self.lost(partition, sent, e),
         }
     }
 
@@ -290,34 +319,43 @@ impl Work {
     }
 
     /// Nothing more can be done through this producer. The set tells what became of its transaction.
-    fn lost(&mut self, partition: i32, sent: &[Sent], why: Error) {
+    fn lost(&mut self, partition: i32, sent: Vec<Sent>, why: Error) {
         self.held.drop_fence(partition, &why);
         // Another run has the partition: it must not be shut out in turn. Otherwise taking over ends what is open.
-        let stored = if why.kind() == Kind::Held {
-            Fence::stored(&self.held.state, partition, &self.held.stop)
-        } else {
+        let ours = why.kind() != Kind::Held;
+        let stored = if ours {
             self.held.fence(partition, self.way.topics.batch()).map(|fence| lock(&fence).set.clone())
+        } else {
+            Fence::stored(&self.held.state, partition, &self.held.stop)
         };
-        for s in sent {
-            let outcome = match &stored {
-                Ok(set) if set.contains(s.offset) => Outcome::Moved(Receipt::default()),
-                Ok(_) => failed(why.again()),
-                Err(e) => Outcome::Indeterminate(Error::new(
-                    Kind::Indeterminate,
-                    format!("whether the transaction was committed is not known: {why}; and then: {e}"),
-                )),
-            };
-            self.known(s, outcome);
+        let set = match stored {
+            Ok(set) => set,
+            Err(e) => {
+                let text = format!("whether the transaction was committed is not known: {why}; and then: {e}");
+                let unknown = Error::new(Kind::Indeterminate, text);
+                return sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(unknown.again())));
+            }
+        };
+        let (done, undone): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(|s| set.contains(s.offset));
+        done.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
+        if ours && self.barren < BARREN {
+            self.barren += 1;
+            return self.whole(partition, undone);
         }
+        undone.iter().for_each(|s| self.known(s, failed(why.again())));
     }
 
     fn known(&mut self, sent: &Sent, outcome: Outcome) {
         if let (Some(lane), Outcome::Failed(_) | Outcome::Indeterminate(_)) = (sent.lane, &outcome) {
-            let first = self.lanes.entry(lane).or_insert(sent.offset);
-            *first = sent.offset.min(*first);
+            let number = sent.outgoing.sequence;
+            let first = self.lanes.entry(lane).or_insert(number);
+            *first = number.min(*first);
         }
-        // Its partition may be let go when all of it is known: so many are open at most.
         self.held.settled(sent.partition, 1);
+        self.tell(sent, outcome);
+    }
+
+    fn tell(&mut self, sent: &Sent, outcome: Outcome) {
         let Some(waiting) = self.waiting[sent.batch].as_mut() else { return };
         if waiting.outcomes[sent.at].replace(outcome).is_none() {
             waiting.left -= 1;

@@ -10,6 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::connect::Link;
 use super::error;
 use super::sys::{self, Isolation};
+use super::together::Together;
 use crate::broker::Result;
 
 /// What there is to read of one partition.
@@ -36,9 +37,12 @@ impl Span {
 /// # Errors
 /// That the cluster does not answer, or not for one of them.
 pub(super) fn spans(link: &Link, topic: &str, partitions: &[i32]) -> Result<Vec<Span>> {
-    let starts = ask(link, topic, partitions, Offset::Beginning, Isolation::Uncommitted)?;
-    let committed = ask(link, topic, partitions, Offset::End, Isolation::Committed)?;
-    let all = ask(link, topic, partitions, Offset::End, Isolation::Uncommitted)?;
+    let questions = [
+        (Offset::Beginning, Isolation::Uncommitted),
+        (Offset::End, Isolation::Committed),
+        (Offset::End, Isolation::Uncommitted),
+    ];
+    let [starts, committed, all] = ask(link, topic, partitions, questions)?;
     let uncommitted = link.base.get("isolation.level") == Some("read_uncommitted");
     let mut spans = Vec::with_capacity(partitions.len());
     for p in partitions {
@@ -54,34 +58,90 @@ pub(super) fn spans(link: &Link, topic: &str, partitions: &[i32]) -> Result<Vec<
 /// # Errors
 /// As [`spans`].
 pub(super) fn at_time(link: &Link, topic: &str, partitions: &[i32], millis: i64) -> Result<BTreeMap<i32, Option<i64>>> {
-    let found = ask(link, topic, partitions, Offset::Offset(millis.max(0)), Isolation::Uncommitted)?;
+    let question = (Offset::Offset(millis.max(0)), Isolation::Uncommitted);
+    let [found] = ask(link, topic, partitions, [question])?;
     Ok(found.into_iter().map(|(p, at)| (p, (at >= 0).then_some(at))).collect())
 }
 
 /// A new topic, or one whose leader changes, needs so long at most until it answers.
 const MOVING: Duration = Duration::from_secs(10);
+/// A connection that was closed while it was idle is opened again well within this.
+const REOPENED: Duration = Duration::from_secs(2);
 
-fn moves(code: Code) -> bool {
-    matches!(
-        code,
-        Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition | Code::NetworkException
-    )
+/// How long what failed so is worth another try.
+fn waits(code: Code) -> Option<Duration> {
+    match code {
+        Code::NotLeaderForPartition
+        | Code::LeaderNotAvailable
+        | Code::UnknownTopicOrPartition
+        | Code::NetworkException => Some(MOVING),
+        Code::BrokerTransportFailure => Some(REOPENED),
+        _ => None,
+    }
 }
 
-fn ask(link: &Link, topic: &str, partitions: &[i32], what: Offset, level: Isolation) -> Result<BTreeMap<i32, i64>> {
+/// A partition and what is asked of it.
+pub(super) type Question = (String, i32, i64, Isolation);
+/// What was answered to one question; where a whole request failed, its code to each.
+pub(super) type Questions = Together<Question, std::result::Result<i64, Code>>;
+
+fn ask<const N: usize>(
+    link: &Link,
+    topic: &str,
+    partitions: &[i32],
+    questions: [(Offset, Isolation); N],
+) -> Result<[BTreeMap<i32, i64>; N]> {
     let doing = "asking where partitions begin and end";
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for p in partitions {
-        list.add_partition_offset(topic, *p, what).map_err(|e| error::map(&e, doing))?;
-    }
+    let asked = questions.map(|(what, level)| (what.to_raw().unwrap_or_default(), level));
+    let of = |(what, level): (i64, Isolation)| partitions.iter().map(move |p| (topic.to_owned(), *p, what, level));
+    let keys: Vec<Question> = asked.into_iter().flat_map(of).collect();
     let began = Instant::now();
+    // Others may ask for what does not answer: the second time we ask by ourselves.
+    let (mut alone, mut patience) = (false, link.longest / 3);
     loop {
-        match sys::offsets(link.consumer.client(), &list, level, link.longest) {
-            Ok(found) => return Ok(found.into_iter().collect()),
-            Err(code) if moves(code) && began.elapsed() < link.longest.min(MOVING) => {
+        let found = match alone {
+            false => link.questions.get(&keys, |keys| answers(link, keys, patience)),
+            true => answers(link, &keys, patience).into(),
+        };
+        let code = keys.iter().find_map(|k| match found.get(k) {
+            Some(Ok(_)) => None,
+            Some(Err(code)) => Some(*code),
+            None => Some(Code::Fail),
+        });
+        match code {
+            None => {
+                let answer = |p: i32, (what, level)| match found.get(&(topic.to_owned(), p, what, level)) {
+                    Some(Ok(at)) => Some((p, *at)),
+                    _ => None,
+                };
+                return Ok(asked.map(|question| partitions.iter().filter_map(|p| answer(*p, question)).collect()));
+            }
+            Some(_) if !alone => (alone, patience) = (true, link.longest.saturating_sub(began.elapsed())),
+            Some(code) if waits(code).is_some_and(|most| began.elapsed() < link.longest.min(most)) => {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            Err(code) => return Err(error::of_code(code).during(doing)),
+            Some(code) => return Err(error::of_code(code).during(doing)),
         }
     }
+}
+
+fn answers(link: &Link, keys: &[Question], patience: Duration) -> BTreeMap<Question, std::result::Result<i64, Code>> {
+    let mut lists: BTreeMap<(i64, Isolation), TopicPartitionList> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for (topic, partition, what, level) in keys {
+        let list = lists.entry((*what, *level)).or_insert_with(|| TopicPartitionList::with_capacity(keys.len()));
+        if list.add_partition_offset(topic, *partition, Offset::from_raw(*what)).is_err() {
+            found.insert((topic.clone(), *partition, *what, *level), Err(Code::InvalidArgument));
+        }
+    }
+    let (questions, lists): (Vec<_>, Vec<_>) = lists.into_iter().map(|(q, list)| (q, (list, q.1))).unzip();
+    match sys::offsets(link.consumer.client(), &lists, patience) {
+        Ok(all) => {
+            for ((what, level), answered) in questions.into_iter().zip(all) {
+                found.extend(answered.into_iter().map(|(topic, p, answer)| ((topic, p, what, level), answer)));
+            }
+        }
+        Err(code) => found.extend(keys.iter().map(|k| (k.clone(), Err(code)))),
+    }
+    found
 }

@@ -1,5 +1,5 @@
-//! Dead letters of share groups (KIP-1191) that carry no payload of their own: what they stand for is read from the topic it
-//! died in, as long as it is there.
+//! Dead letters of share groups (KIP-1191) carry no headers of the original, and often no payload: what they stand for is read
+//! from the topic it died in, as long as it is there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use rdkafka::consumer::Consumer;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::Link;
-use super::letter::{Letters, NOT_COPIED, place};
+use super::letter::{BARE, Letters, NOT_COPIED, place};
 use super::offsets::{self, Span};
 use super::reader::{Into, Reader};
 use super::sys::{self, Record};
 use crate::broker::{Closed, Delivery, Result};
 use crate::message::{DeadLetter, Value};
 
-/// Set on a message whose key, payload and headers are those of the original record.
+/// Set on a message whose headers, and where it had none of its own whose key and payload, are those of the original record.
 pub(super) const FETCHED: &str = "original_read_from";
 /// The time of that record, in milliseconds since 1970: the one a replay gives back.
 pub(super) const ORIGINAL_TIME: &str = "original_timestamp";
@@ -27,13 +27,15 @@ pub(super) struct Originals {
     names: Option<HashMap<String, String>>,
     found: u64,
     gone: u64,
+    /// Of those that carry their payload.
+    bare: u64,
 }
 
 type Place = (String, i32, i64);
 
 impl Originals {
     pub(super) fn new(link: Arc<Link>) -> Self {
-        Originals { link, names: None, found: 0, gone: 0 }
+        Originals { link, names: None, found: 0, gone: 0, bare: 0 }
     }
 
     /// Completes those of a batch that need it.
@@ -42,22 +44,25 @@ impl Originals {
     /// That the cluster does not answer. An original that is gone is none.
     pub(super) fn complete(&mut self, deliveries: &mut [Delivery]) -> Result<()> {
         let mut wanted: BTreeMap<String, BTreeMap<i32, Vec<(i64, usize)>>> = BTreeMap::new();
-        for (at, d) in deliveries.iter().enumerate().filter(|(_, d)| d.message.properties.last(NOT_COPIED).is_some()) {
-            match self.origin(&d.message) {
-                Some((topic, partition, offset)) => {
-                    wanted.entry(topic).or_default().entry(partition).or_default().push((offset, at));
-                }
-                None => self.gone += 1,
+        let mut incomplete = 0;
+        for (at, d) in deliveries.iter().enumerate() {
+            if d.message.properties.is_empty() || !(is(&d.message, NOT_COPIED) || is(&d.message, BARE)) {
+                continue;
+            }
+            incomplete += 1;
+            if let Some((topic, partition, offset)) = self.origin(&d.message) {
+                wanted.entry(topic).or_default().entry(partition).or_default().push((offset, at));
             }
         }
         for (topic, partitions) in wanted {
-            let asked: usize = partitions.values().map(Vec::len).sum();
-            let found = self.read(&topic, &partitions)?;
-            self.found += found.len() as u64;
-            self.gone += (asked - found.len()) as u64;
-            for (at, original) in found {
+            for (at, original) in self.read(&topic, &partitions)? {
+                self.found += u64::from(is(&deliveries[at].message, NOT_COPIED));
                 take_over(&mut deliveries[at].message, original, &topic);
             }
+        }
+        if incomplete > 0 {
+            self.gone += deliveries.iter().filter(|d| is(&d.message, NOT_COPIED)).count() as u64;
+            self.bare += deliveries.iter().filter(|d| is(&d.message, BARE)).count() as u64;
         }
         Ok(())
     }
@@ -117,8 +122,19 @@ impl Originals {
                 self.gone
             ));
         }
+        if self.bare > 0 {
+            said.push(format!(
+                "dead letters with a copied payload: {}, and the record each stands for is gone, with the headers and the time it \
+                 had; they are replayed without",
+                self.bare
+            ));
+        }
         said
     }
+}
+
+fn is(m: &DeadLetter, what: &str) -> bool {
+    m.properties.last(what).is_some()
 }
 
 fn names(link: &Link) -> HashMap<String, String> {
@@ -134,13 +150,15 @@ fn take_over(m: &mut DeadLetter, original: DeadLetter, topic: &str) {
     for (name, value) in notes {
         m.headers.push(name, value);
     }
-    m.key = original.key;
-    m.payload = original.payload;
+    if is(m, NOT_COPIED) {
+        m.key = original.key;
+        m.payload = original.payload;
+    }
     // Its own time tells when it died, and is kept for that.
     if let Some(time) = original.time {
         m.properties.push(ORIGINAL_TIME, Value::I64(time.as_millisecond()));
     }
-    m.properties.remove_if(|name, _| name == NOT_COPIED);
+    m.properties.remove_if(|name, _| name == NOT_COPIED || name == BARE);
     m.properties.push(FETCHED, Value::text(format!("{topic} {at}")));
 }
 

@@ -1,16 +1,20 @@
 //! A producer, and what becomes of each record handed to it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
+use super::connect::Link;
 use super::fit::bytes;
+use super::login::{Login, Speaks};
+use super::oauth::{self, Tokens};
 use super::{error, sys};
 use crate::broker::{Error, Kind, Receipt, Result};
 use crate::message::{DeadLetter, Payload};
@@ -29,9 +33,19 @@ pub(super) trait Fates: Send + Sync + 'static {
 }
 
 /// What the library calls back.
-pub(super) struct Told<F>(pub(super) Arc<F>);
+pub(super) struct Told<F> {
+    fates: Arc<F>,
+    tokens: Option<Arc<Tokens>>,
+    login: Option<Arc<Login>>,
+}
 
 impl<F: Fates> ClientContext for Told<F> {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> std::result::Result<OAuthToken, Box<dyn std::error::Error>> {
+        oauth::token(self.tokens.as_deref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log::debug!(target: "librdkafka", "{level:?} {facility}: {text}");
     }
@@ -39,7 +53,10 @@ impl<F: Fates> ClientContext for Told<F> {
     fn error(&self, e: KafkaError, reason: &str) {
         log::debug!(target: "librdkafka", "{e}: {reason}");
         if let Some(code) = e.rdkafka_error_code() {
-            self.0.said(code, reason);
+            if let Some(login) = &self.login {
+                login.heard(code);
+            }
+            self.fates.said(code, reason);
         }
     }
 }
@@ -51,7 +68,7 @@ impl<F: Fates> ProducerContext for Told<F> {
         if F::TOGETHER && result.as_ref().is_err_and(|(e, _)| is_collateral(e)) {
             return;
         }
-        self.0.known(
+        self.fates.known(
             number,
             match result {
                 Ok(m) => Ok((m.partition(), m.offset())),
@@ -80,7 +97,22 @@ fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
 }
 
 /// A producer that polls itself.
-pub(super) type Producer<F> = ThreadedProducer<Told<F>>;
+pub(super) struct Producer<F: Fates>(Arc<ThreadedProducer<Told<F>>>);
+
+impl<F: Fates> Deref for Producer<F> {
+    type Target = ThreadedProducer<Told<F>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// Its thread waits by the clock on the wall: where that was set back meanwhile, it would be waited for as long.
+impl<F: Fates> Drop for Producer<F> {
+    fn drop(&mut self) {
+        sys::wake(self.0.client());
+    }
+}
 
 /// Confirmed by all replicas in sync, each once and in order.
 pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
@@ -95,7 +127,7 @@ pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> Clie
     }
     // What is too large is for the topic to say.
     config.set("message.max.bytes", "1000000000");
-    config.set("queue.buffering.max.messages", "0").set("queue.buffering.max.kbytes", "32768");
+    config.set("queue.buffering.max.messages", "0").set("queue.buffering.max.kbytes", "16384");
     config.set("enable.idempotence", "true").set("acks", "all");
     config.set("message.timeout.ms", longest.as_millis().clamp(1000, 900_000).to_string());
     config
@@ -105,8 +137,14 @@ pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> Clie
 ///
 /// # Errors
 /// `Usage` for options that do not go together.
-pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>) -> Result<Producer<F>> {
-    Producer::from_config_and_context(config, Told(fates)).map_err(|e| error::map(&e, "connecting"))
+pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>, link: &Link) -> Result<Producer<F>> {
+    let told = Told { fates, tokens: link.tokens.clone(), login: link.login.clone() };
+    let producer = ThreadedProducer::from_config_and_context(&link.logged_in(config), told);
+    let producer = Arc::new(producer.map_err(|e| error::map(&e, "connecting"))?);
+    if let Some(login) = &link.login {
+        login.tell(Arc::downgrade(&producer) as Weak<dyn Speaks>);
+    }
+    Ok(Producer(producer))
 }
 
 /// Where one record goes.
@@ -144,11 +182,13 @@ pub(super) fn send<F: Fates>(
         }
         record.headers = Some(headers);
     }
-    let began = Instant::now();
+    let mut began = None;
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(Code::QueueFull), back)) if began.elapsed() < patience => {
+            Err((KafkaError::MessageProduction(Code::QueueFull), back))
+                if began.get_or_insert_with(Instant::now).elapsed() < patience =>
+            {
                 record = back;
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -16,7 +16,7 @@ use super::offsets::{self, Span};
 use super::originals::Originals;
 use super::resolved::Offsets;
 use super::sys::{Got, Queue, Record};
-use crate::broker::{Batch, Closed, Error, Kind, Result};
+use crate::broker::{Batch, Closed, Delivery, Error, Kind, Result};
 
 /// Records taken off the library's queue at once.
 const AT_ONCE: usize = 1000;
@@ -70,13 +70,11 @@ impl Into for Sender {
         while !rest.is_empty() {
             let mut size = 0;
             let many = rest.iter().position(|r| {
-                size += r.value().map_or(0, <[u8]>::len);
+                size += r.size();
                 size > BATCH
             });
             let (now, later) = rest.split_at(many.map_or(rest.len(), |n| n.max(1)));
-            let lane = u64::try_from(partition).unwrap_or(0);
-            let mut deliveries = self.letters.write(now);
-            let batch = self.originals.complete(&mut deliveries).map(|()| Batch { lane, deliveries });
+            let batch = self.batch(partition, self.letters.write(now));
             let failed = batch.is_err();
             if self.to.blocking_send(batch).is_err() || failed {
                 return false;
@@ -84,6 +82,22 @@ impl Into for Sender {
             rest = later;
         }
         true
+    }
+}
+
+impl Sender {
+    fn batch(&mut self, partition: i32, mut deliveries: Vec<Delivery>) -> Result<Batch> {
+        let lane = u64::try_from(partition).unwrap_or(0);
+        self.originals.complete(&mut deliveries).map(|()| Batch { lane, deliveries })
+    }
+
+    /// Hands out messages of one partition. False where nobody wants more.
+    ///
+    /// # Errors
+    /// As [`Originals::complete`].
+    pub(super) fn hand_over(&mut self, partition: i32, deliveries: Vec<Delivery>) -> Result<bool> {
+        let batch = self.batch(partition, deliveries)?;
+        Ok(self.to.blocking_send(Ok(batch)).is_ok())
     }
 }
 
@@ -111,12 +125,13 @@ impl Reader {
             running += 1;
         }
         let mut left = self.most;
-        let mut heard = Instant::now();
+        let mut silent = Duration::ZERO;
         while running > 0 && left > 0 {
             if self.closing.is_cancelled() || self.stop.is_cancelled() {
                 self.closed.cut.get_or_insert_with(|| "it was stopped".to_owned());
                 return Ok(());
             }
+            let began = Instant::now();
             let records = queue.poll(AT_ONCE, LOOK_EVERY);
             let (mut run, mut of): (Vec<Record<'_>>, i32) = (Vec::with_capacity(AT_ONCE), -1);
             let mut any = false;
@@ -171,13 +186,14 @@ impl Reader {
                 return Ok(());
             }
             if any {
-                heard = Instant::now();
-            } else if heard.elapsed() > self.link.longest {
-                return Err(Error::new(
-                    Kind::Unreachable,
-                    format!("the cluster has sent nothing for {} s", heard.elapsed().as_secs()),
-                )
-                .during("reading the topic"));
+                silent = Duration::ZERO;
+                continue;
+            }
+            // The time a machine was asleep is not the cluster's.
+            silent += began.elapsed().min(2 * LOOK_EVERY);
+            if silent > self.link.longest {
+                let why = format!("the cluster has sent nothing for {} s", silent.as_secs());
+                return Err(Error::new(Kind::Unreachable, why).during("reading the topic"));
             }
         }
         self.most = left;

@@ -6,16 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::producer::Producer as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::connect::{self, Link, blocking};
 use super::facts::{self, Admin, Settings};
+use super::gauge::KafkaGauge;
 use super::mover::MOST;
 use super::produce::{self, BATCH, Batches, Fates as _, Producer, To};
-use super::{address, error, fit};
-use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use super::{address, can, error, fit, groups, sys};
+use crate::broker::{
+    Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Receipt, Result, Sink,
+    SinkCapabilities,
+};
 use crate::message::Target;
 
 /// Bytes a record and its batch take besides key, value and headers, at most.
@@ -42,28 +47,44 @@ impl Topics {
     /// # Errors
     /// `TooLarge`, `Rejected`.
     pub(super) fn admit(&self, topic: &str, o: &Outgoing, time: Option<i64>) -> Result<()> {
-        let settings = self.lock().get(topic).cloned().unwrap_or_default();
         let size = o.message.size() as u64 + o.message.headers.len() as u64 * HEADER + FRAME;
-        if let Some(most) = settings.max_message.filter(|most| size > *most) {
+        let (most, settings) = match (self.lock().get(topic), time) {
+            (None, _) => return Ok(()),
+            (Some(known), None) => (known.max_message, None),
+            (Some(known), Some(_)) => (known.max_message, Some(known.clone())),
+        };
+        if let Some(most) = most.filter(|most| size > *most) {
             return Err(Error::new(
                 Kind::TooLarge,
                 format!("the record has about {size} bytes, and {topic} takes {most} at most"),
             )
             .hint("raise max.message.bytes of the topic"));
         }
-        match (time, settings.retention) {
-            (Some(time), Some(retention)) if time < jiff::Timestamp::now().as_millisecond() - retention => {
-                Err(Error::new(
-                    Kind::Rejected,
-                    format!(
-                        "with the time it had, {topic} would delete it at once: it keeps records for {retention} ms"
-                    ),
-                )
-                .hint("leave keep-timestamps out: the time it had is then in a header"))
+        let kept = |settings: Settings| keeps(topic, &settings, time?, jiff::Timestamp::now().as_millisecond());
+        match settings.and_then(kept) {
+            Some(why) => {
+                Err(Error::new(Kind::Rejected, why)
+                    .hint("leave keep-timestamps out: the time it had is then in a header"))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
+}
+
+/// Why a topic would not keep a record of this time, in milliseconds since 1970.
+fn keeps(topic: &str, settings: &Settings, time: i64, now: i64) -> Option<String> {
+    let age = now.saturating_sub(time);
+    let over = |limit: Option<i64>, age: i64| limit.filter(|limit| age > *limit);
+    if let Some(limit) = over(settings.retention, age) {
+        return Some(format!("with the time it had, {topic} would delete it at once: it keeps records for {limit} ms"));
+    }
+    if let Some(limit) = over(settings.before, age) {
+        return Some(format!(
+            "the time it had is {age} ms ago, and {topic} takes {limit} ms (message.timestamp.before.max.ms)"
+        ));
+    }
+    let limit = over(settings.after, age.saturating_neg())?;
+    Some(format!("the time it had is to come, and {topic} takes {limit} ms of that (message.timestamp.after.max.ms)"))
 }
 
 /// How records are addressed.
@@ -114,6 +135,8 @@ pub(super) struct KafkaSink {
     admin: Admin,
     capabilities: SinkCapabilities,
     way: Way,
+    /// Of topics that were checked, where the cluster says.
+    may_write: Mutex<HashMap<Arc<str>, Option<bool>>>,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<Result<()>>,
     _listed: Listed,
@@ -153,11 +176,23 @@ async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<
         window: 2 * MOST,
         proves_routing: true,
         private: false,
+        tombstones: true,
+        properties: Some(&[]),
     };
-    let admin = facts::admin(&link.base)?;
+    let admin = facts::admin(&link)?;
     WAYS.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone(), way.clone());
     let _listed = Listed(domain);
-    Ok(KafkaSink { shown: address.shown.clone(), link, admin, capabilities, way, jobs, pump, _listed })
+    Ok(KafkaSink {
+        shown: address.shown.clone(),
+        link,
+        admin,
+        capabilities,
+        way,
+        may_write: Mutex::default(),
+        jobs,
+        pump,
+        _listed,
+    })
 }
 
 /// The ways of open sinks, by the name of their transaction domain: a mover sends in a sink's stead, in its own transactions.
@@ -210,13 +245,22 @@ impl Sink for KafkaSink {
                 .ok_or_else(|| Error::new(Kind::Usage, format!("{target} is no topic of Kafka")))?,
         };
         let (link, name) = (Arc::clone(&self.link), Arc::clone(&topic));
-        let partitions = blocking(move || link.partitions(&name)).await?;
+        let (partitions, may_write) = blocking(move || {
+            let granted = sys::granted(link.consumer.client(), &name, link.longest).unwrap_or(None);
+            Ok((link.partitions(&name)?, granted.map(|g| g.write)))
+        })
+        .await?;
+        if may_write == Some(false) {
+            let text = format!("the cluster does not allow {} to write to the topic {topic:?}", self.link.user());
+            return Err(Error::new(Kind::Denied, text).hint("sending takes DESCRIBE and WRITE on the topic"));
+        }
         if let Some(p) = target.and_then(|t| t.partition).filter(|_| self.way.keeps_partition)
             && !partitions.iter().any(|have| i64::from(*have) == p)
         {
             return Err(Error::new(Kind::NotFound, format!("{topic} has no partition {p} any more"))
                 .hint("leave keep-partition out: the key then decides"));
         }
+        facts::log_in(&self.admin, &self.link)?;
         let settings = facts::settings(&self.admin, &topic, self.link.longest).await?;
         if self.way.keeps_time && settings.stamps == Some(true) {
             return Err(Error::new(
@@ -224,12 +268,25 @@ impl Sink for KafkaSink {
                 format!("{topic} stamps records itself (message.timestamp.type=LogAppendTime): no time can be kept"),
             ));
         }
-        self.way.topics.lock().insert(topic, settings);
+        self.way.topics.lock().insert(Arc::clone(&topic), settings);
+        self.may_write.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, may_write);
         Ok(())
     }
 
+    async fn can(&self, target: Option<&Target>, _: Load) -> Vec<Finding> {
+        let topic = target.and_then(|t| t.queue.as_ref()).unwrap_or(&self.way.topic);
+        let Some(settings) = self.way.topics.lock().get(topic).cloned() else { return Vec::new() };
+        let may_write = self.may_write.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied().flatten();
+        can::send(topic, may_write, &settings)
+    }
+
     async fn receivers(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
+        let (link, topic) = (Arc::clone(&self.link), Arc::clone(&self.way.topic));
+        blocking(move || Ok(groups::of_topic(&link, &topic)?.shown())).await
+    }
+
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        Some(Arc::new(KafkaGauge { link: Arc::clone(&self.link), topic: Arc::clone(&self.way.topic) }))
     }
 
     fn fit(&self) -> Fit {
@@ -277,7 +334,7 @@ impl Pump {
                     self.finish(&before)?;
                 }
                 let config = produce::config(&self.link.base, self.link.longest, size);
-                producer = match produce::open(&config, Arc::clone(&self.batches)) {
+                producer = match produce::open(&config, Arc::clone(&self.batches), &self.link) {
                     Ok(opened) => Some((opened, size)),
                     Err(e) => {
                         (0..batch.len()).for_each(|at| self.batches.known(Batches::number(number, at), Err(e.again())));
@@ -318,5 +375,22 @@ impl Pump {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_kept_where_the_topic_keeps_records_of_it() {
+        let settings = Settings { retention: Some(1000), before: Some(500), after: Some(100), ..Settings::default() };
+        let why = |time| keeps("t", &settings, time, 10_000).unwrap_or_default();
+        assert_eq!(why(9_500), "");
+        assert_eq!(why(10_100), "");
+        assert!(why(9_499).contains("before.max.ms"));
+        assert!(why(8_999).contains("delete it at once"));
+        assert!(why(10_101).contains("after.max.ms"));
+        assert_eq!(keeps("t", &Settings::default(), 0, 10_000), None);
     }
 }

@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rdkafka::consumer::Consumer;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{self, Link, blocking};
-use super::held::Held;
+use super::held::{Held, lock};
 use super::letter::{Letters, parse_id};
 use super::offsets::{self, Span};
 use super::originals::Originals;
 use super::reader::Reader;
 use super::resolved::{HELD_BACK, Offsets, State};
 use super::scan::Look;
+use super::sink::way_within;
 use super::take::Take;
 use super::trim;
-use super::{address, capabilities, depth, error, gather, strip, sys};
+use super::{address, can, capabilities, depth, gather, groups, strip};
+use crate::broker::capability::AT_LEAST_ONCE;
 use crate::broker::{
-    Address, Bound, Capabilities, Closed, Context, Depth, Error, Hints, Kind, Result, Scan, ScanRequest, Sink, Source,
+    Ability, Address, Bound, ByPartition, Capabilities, Closed, Context, Depth, Error, Finding, Hints, Kind, Oldest,
+    Result, Scan, ScanRequest, Sink, SinkCapabilities, Source,
 };
 use crate::message::{DeadLetter, Target};
 
@@ -44,8 +46,14 @@ pub(super) struct KafkaSource {
     newest: bool,
     hints: Mutex<Hints>,
     state: Mutex<State>,
+    /// How long it keeps records, once that was asked.
+    kept: Mutex<Option<Duration>>,
     /// Shows what is resolved as well.
     all: bool,
+    /// The resolved set is kept on this machine.
+    local: bool,
+    /// What is removed is read in the order of its original offsets.
+    by_origin: bool,
 }
 
 /// Connects and finds the topic. Creates nothing.
@@ -54,21 +62,31 @@ pub(super) struct KafkaSource {
 /// As [`connect::connect`]; `NotFound` with close names.
 pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let link = Arc::new(connect::connect(address, ctx).await?);
+    let topic = link.parts.topic.clone();
+    Ok(Box::new(on(link, topic, address, ctx).await?))
+}
+
+/// A topic of a cluster that is connected to; `address` is the topic's.
+///
+/// # Errors
+/// `NotFound` with close names, `Denied`.
+pub(super) async fn on(link: Arc<Link>, topic: String, address: &Address, ctx: &Context) -> Result<KafkaSource> {
     let asked = address.option("partitions").map(address::partitions).transpose()?;
-    let (here, topic) = (Arc::clone(&link), link.parts.topic.clone());
+    let (here, named) = (Arc::clone(&link), topic.clone());
     let state_topic = address.option("state-topic").unwrap_or(STATE_TOPIC).to_owned();
+    let keeps_local = address::keeps_local(&address.options)?;
     let (partitions, state) = blocking(move || {
-        let all = here.partitions(&topic).map_err(|e| e.during(OPENING))?;
-        let id = sys::topic_id(here.consumer.client(), &topic, here.longest);
-        let id = id.map_err(|code| error::of_code(code).during(OPENING))?;
-        Ok((chosen(&all, asked.as_ref())?, State::find(here, state_topic, id.into())?))
+        let [topic, state] = here.describe([&named, &state_topic]);
+        let topic = topic.map_err(|code| here.not_shown(&named, code).during(OPENING))?;
+        let state = State::told(here.committed()?, state_topic, topic.id.into(), keeps_local, state)?;
+        Ok((chosen(&topic.partitions, asked.as_ref())?, state))
     })
     .await?;
     let letters = Letters::new(address.shown.as_str().into(), &state.topic_id);
     let newest = address::flag(&address.options, "newest")?;
-    Ok(Box::new(KafkaSource {
+    Ok(KafkaSource {
         address: address.clone(),
-        topic: link.parts.topic.clone(),
+        topic,
         link,
         ctx: ctx.clone(),
         letters,
@@ -76,8 +94,11 @@ pub(super) async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Sou
         newest,
         hints: Mutex::default(),
         state: Mutex::new(state),
+        kept: Mutex::default(),
         all: address::flag(&address.options, "include-resolved")?,
-    }))
+        local: keeps_local,
+        by_origin: address.option("order").is_some(),
+    })
 }
 
 /// The partitions asked for.
@@ -111,14 +132,21 @@ impl KafkaSource {
         }
     }
 
+    /// The newest record, resolved or not: what the topic holds by its own evidence.
+    ///
+    /// # Errors
+    /// As a look.
+    pub(super) async fn newest(&self) -> Result<Option<DeadLetter>> {
+        let mut reader = self.reader(self.spans().await?, BTreeMap::new());
+        let batches = blocking(move || gather::gather(&mut reader, 1, true)).await?;
+        Ok(batches.into_iter().flat_map(|b| b.deliveries).map(|d| d.message).next())
+    }
+
     /// What is resolved, as far as it is to be seen, and whether that is all.
     async fn resolved(&self, patience: Duration) -> Result<(BTreeMap<i32, Offsets>, bool)> {
         let (mut state, partitions) = (self.state(), self.partitions.clone());
         let (state, found) = blocking(move || {
-            if !state.exists() {
-                // Somebody may have made it since.
-                state = State::find(Arc::clone(&state.link), state.topic, state.topic_id)?;
-            }
+            state.refresh()?;
             let found = state.look(&partitions, patience)?;
             Ok((state, found))
         })
@@ -129,7 +157,7 @@ impl KafkaSource {
 
     /// What is resolved, for a look: it waits as long as a run that is alive can hide anything, and says where it may not see all.
     async fn seen(&self) -> Result<BTreeMap<i32, Offsets>> {
-        let (resolved, all) = self.resolved(ALIVE).await?;
+        let (resolved, all) = self.resolved(ALIVE.min(self.link.longest / 2)).await?;
         if !all {
             (self.ctx.notice)(HIDDEN.to_owned());
         }
@@ -153,10 +181,11 @@ impl KafkaSource {
         }
         let mut state = self.state();
         state.create().await?;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.clone();
         let (before, _) = self.resolved(Duration::ZERO).await?;
         let mut reader = self.reader(spans, BTreeMap::new());
         reader.most = at_most.unwrap_or(u64::MAX);
-        Ok(Box::new(Take::start(reader, bound, Held::new(state, self.ctx.stop.clone()), before)?))
+        Ok(Box::new(Take::start(reader, bound, Held::new(state, self.ctx.stop.clone()), before, self.by_origin)?))
     }
 
     /// Leaves out what the selection cannot want.
@@ -202,28 +231,67 @@ impl Source for KafkaSource {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        &capabilities::TOPIC
+        if self.local { &capabilities::LOCAL } else { &capabilities::TOPIC }
     }
 
     fn places(&self) -> Vec<String> {
         vec![format!("{}/{}", self.link.cluster, self.topic)]
     }
 
+    fn lock_names(&self) -> Vec<String> {
+        let of = |p: &i32| format!("{}/{}/{p}", self.link.cluster, self.topic);
+        self.partitions.iter().map(of).collect()
+    }
+
     fn principal(&self) -> Option<String> {
-        self.link.base.get("sasl.username").map(str::to_owned)
+        self.link.name().map(str::to_owned)
     }
 
     async fn depth(&self) -> Result<Depth> {
-        let reader = self.reader(self.spans().await?, self.seen().await?);
-        blocking(move || depth::of(reader)).await
+        let (spans, resolved) = tokio::try_join!(self.spans(), self.seen())?;
+        Ok(depth::of(&spans, &resolved))
+    }
+
+    async fn oldest(&self) -> Result<Oldest> {
+        let (spans, resolved) = tokio::try_join!(self.spans(), self.seen())?;
+        let reader = self.reader(spans, resolved);
+        blocking(move || depth::oldest(reader)).await
+    }
+
+    async fn depth_by_partition(&self, group: Option<&str>) -> Result<ByPartition> {
+        let (spans, resolved) = tokio::try_join!(self.spans(), self.seen())?;
+        let reader = self.reader(spans, resolved);
+        let group = group.map(str::to_owned);
+        blocking(move || depth::by_partition(reader, group.as_deref())).await
     }
 
     async fn origins(&self) -> Result<Vec<Target>> {
         Ok(Vec::new())
     }
 
-    async fn receivers(&self, _: &Target) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    async fn receivers(&self, target: &Target) -> Result<Vec<String>> {
+        let Some(topic) = target.queue.clone() else { return Ok(Vec::new()) };
+        let link = Arc::clone(&self.link);
+        blocking(move || Ok(groups::of_topic(&link, &topic)?.shown())).await
+    }
+
+    async fn can(&self, ability: Ability) -> Vec<Finding> {
+        let partition = self.partitions.first().copied().unwrap_or(0);
+        let (found, settings) = can::of(&self.link, &self.state(), partition, &self.topic, ability).await;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = settings.keeps();
+        found
+    }
+
+    fn guarantee(&self, to: &SinkCapabilities) -> &'static str {
+        match way_within(&self.link.cluster, to.transaction_domain.as_deref()) {
+            Some(_) => self.capabilities().guarantee(),
+            None => AT_LEAST_ONCE,
+        }
+    }
+
+    /// Known once it was asked what may be done here.
+    fn retention(&self) -> Option<Duration> {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn home(&self) -> Result<Box<dyn Sink>> {
@@ -231,7 +299,9 @@ impl Source for KafkaSource {
     }
 
     fn lane(&self, partition: u64, m: &DeadLetter) -> Option<u64> {
-        // Two keys of one number, should there ever be such, would only wait for each other.
+        // Two keys of one number, should there ever be such, would only wait for each other. In the order of the origin a key is
+        // one lane, whatever partitions its records are in here.
+        let partition = if self.by_origin { 0 } else { partition };
         m.key.as_ref().map(|key| xxhash_rust::xxh3::xxh3_64_with_seed(key, partition))
     }
 
@@ -265,6 +335,8 @@ impl Source for KafkaSource {
         reader.most = request.at_most.unwrap_or(u64::MAX);
         Ok(Box::new(Look::start(reader, bound, move |reader, send| {
             let Some(most) = few else {
+                let turn = reader.link.turn(&reader.topic);
+                let _turn = lock(&turn);
                 let mut sender = reader.sender(send);
                 let read = reader.read(&mut sender);
                 reader.closed.notices.extend(sender.originals.notices());
@@ -285,10 +357,25 @@ impl Source for KafkaSource {
     fn besides(&self, purges: bool) -> Vec<String> {
         let state = self.state();
         let mut said = Vec::new();
-        if !state.exists() {
+        if let Some(local) = state.local() {
+            let fleeting = local.fleeting().map_or_else(String::new, |why| format!("; {why}"));
+            said.push(format!(
+                "which records are resolved is noted in {}, on this machine alone: whoever works on this topic elsewhere does \
+                 not see it and would send the same records again{fleeting}",
+                local.folder().display()
+            ));
+            said.push("what is sent and not yet noted when this run is killed is sent again by the next".to_owned());
+        } else if !state.exists() {
             said.push(format!(
                 "the topic {} will be made on the cluster (compacted): it notes which records are resolved",
                 state.topic
+            ));
+        }
+        if self.by_origin {
+            said.push(format!(
+                "all records are read first, sorted in {}, and sent in the order of their original offsets; those that do not tell \
+                 theirs come last",
+                std::env::temp_dir().display()
             ));
         }
         if purges {

@@ -9,15 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::connect::blocking;
-use super::held::{Held, OPEN, lock};
+use super::held::{Held, OPEN};
 use super::letter::place;
 use super::mover::Transactions;
 use super::offsets::Span;
-use super::produce::BATCH;
 use super::reader::{Into, Reader, Sender};
 use super::resolved::Offsets;
-use super::sink;
 use super::sys::Record;
+use super::{ordered, sink};
 use crate::broker::{
     Act, Batch, Bound, Closed, Error, Kind, Mover, Result, Scan, Settlement, Settler, SinkCapabilities,
 };
@@ -51,11 +50,18 @@ impl Into for Counting<'_> {
 }
 
 impl Take {
-    /// `before` is what was resolved when nothing was fenced yet: partitions without anything else are left alone.
+    /// `before` is what was resolved when nothing was fenced yet: partitions without anything else are left alone. `by_origin`: in
+    /// the order of the original offsets.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn start(mut reader: Reader, bound: Bound, held: Held, before: BTreeMap<i32, Offsets>) -> Result<Take> {
+    pub(super) fn start(
+        mut reader: Reader,
+        bound: Bound,
+        held: Held,
+        before: BTreeMap<i32, Offsets>,
+        by_origin: bool,
+    ) -> Result<Take> {
         let (send, batches) = mpsc::channel(AHEAD);
         let (end, ended) = oneshot::channel();
         let closing = reader.closing.clone();
@@ -63,6 +69,14 @@ impl Take {
         let shared = Arc::clone(&held);
         let run = move || {
             reader.note_hidden();
+            if by_origin {
+                if let Err(e) = ordered::run(&mut reader, before, &shared, &send) {
+                    // Nobody listens any more where the scan is closed.
+                    drop(send.blocking_send(Err(e)));
+                }
+                drop(end.send(reader.closed));
+                return;
+            }
             let spans: Vec<Span> = std::mem::take(&mut reader.spans);
             let open = |s: &Span| before.get(&s.partition).map_or(s.from, |set| set.first_absent(s.from, s.to)) < s.to;
             for span in spans.into_iter().filter(open) {
@@ -98,8 +112,7 @@ fn partition(reader: &mut Reader, span: Span, held: &Held, send: &mpsc::Sender<R
     if unwanted(reader) {
         return Ok(false);
     }
-    let fence = held.fence(span.partition, BATCH)?;
-    let set = lock(&fence).set.clone();
+    let set = held.own(span.partition)?;
     reader.spans = vec![span];
     reader.resolved = Arc::new([(span.partition, set)].into());
     let sender = reader.sender(send);
@@ -107,8 +120,7 @@ fn partition(reader: &mut Reader, span: Span, held: &Held, send: &mpsc::Sender<R
     let read = reader.read(&mut into);
     reader.closed.notices.extend(into.sender.originals.notices());
     if read.is_ok() && reader.closed.cut.is_none() {
-        let mut fence = lock(&fence);
-        into.gaps.into_iter().for_each(|gap| fence.set.insert_range(gap));
+        held.fill(span.partition, into.gaps)?;
     }
     held.finish(span.partition);
     read.map(|()| !unwanted(reader))
@@ -129,6 +141,10 @@ impl Scan for Take {
     }
 
     async fn mover(&mut self, to: &SinkCapabilities) -> Result<Option<Box<dyn Mover>>> {
+        // What is noted on this machine is in no transaction.
+        if self.held.state.keeps_local {
+            return Ok(None);
+        }
         match sink::way_within(&self.held.state.link.cluster, to.transaction_domain.as_deref()) {
             Some(way) => Ok(Some(Box::new(Transactions::start(Arc::clone(&self.held), way)?))),
             None => Ok(None),
@@ -196,10 +212,5 @@ fn mark(held: &Held, partition: i32, offsets: Vec<i64>) -> Result<()> {
     if !held.knows(partition) {
         return Err(Error::new(Kind::NotFound, format!("nothing of partition {partition} was handed out")));
     }
-    let fence = held.fence(partition, BATCH)?;
-    let marked = lock(&fence).mark(&offsets);
-    if let Err(e) = &marked {
-        held.drop_fence(partition, e);
-    }
-    marked
+    held.mark(partition, &offsets)
 }

@@ -37,7 +37,7 @@ pub(super) async fn heads(
     if head == 0 {
         return Ok(if behind > 0 { vec![format!("nothing was deleted: {kept}")] } else { vec![] });
     }
-    let admin = facts::admin(&link.base)?;
+    let admin = facts::admin(link)?;
     if facts::settings(&admin, topic, link.longest).await?.deletes == Some(false) {
         return Ok(vec![format!(
             "nothing was deleted, only marked: cleanup.policy of {topic} is compact alone, which forbids it"

@@ -3,10 +3,14 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::broker::address::{Options, Secret, decode};
+use crate::broker::listing::Cluster;
 use crate::broker::{Address, Error, Kind, Result};
 
 /// The form addresses have, for usage errors.
 pub const FORM: &str = "amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE";
+
+/// The form addresses of clusters have; without a vhost, all of them.
+pub const CLUSTER_FORM: &str = "amqp://[USER[:PASS]@]HOST[:PORT][/VHOST]";
 
 /// Options of an address. The first ten are named as in RabbitMQ's URI query.
 pub const OPTIONS: &[&str] = &[
@@ -24,6 +28,7 @@ pub const OPTIONS: &[&str] = &[
     "password-env",
     "password-file",
     "password-command",
+    "credential-command",
     "exchange",
     "routing-key",
     "prefetch",
@@ -41,7 +46,9 @@ pub struct Parts {
     pub port: u16,
     /// `/` where the path has one segment only.
     pub vhost: String,
-    /// Empty only where an exchange is named instead.
+    /// Neither vhost nor queue is named: of a cluster, all of it.
+    pub bare: bool,
+    /// Empty only where an exchange is named instead, and for a cluster.
     pub queue: String,
     /// As given in the address; the option `user` wins over it.
     pub user: Option<String>,
@@ -72,24 +79,68 @@ pub fn parts(address: &Address) -> Result<Parts> {
 /// `Usage`, with the expected form; never with the password.
 pub fn understand(base: &str, options: &Options) -> Result<(String, String)> {
     let parts = parse(base, options)?;
+    if parts.queue.is_empty() && !options.contains_key("exchange") {
+        return Err(wrong("no queue"));
+    }
     check_options(options)?;
-    let host = if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.clone() };
-    let scheme = if parts.tls { "amqps" } else { "amqp" };
-    let user = parts.user.as_deref().map_or_else(String::new, |u| format!("{}@", encode(u)));
-    let port = if parts.port == default_port(parts.tls) { String::new() } else { format!(":{}", parts.port) };
-    let vhost = if parts.vhost == "/" && !parts.queue.is_empty() {
-        String::new()
-    } else {
-        format!("{}/", encode(&parts.vhost))
-    };
-    let mut shown = format!("{scheme}://{user}{host}{port}/{vhost}{}", encode(&parts.queue));
-    let mut canonical = format!("{scheme}://{host}:{}/{}/{}", parts.port, encode(&parts.vhost), encode(&parts.queue));
+    let (server, vhost) = (server(&parts), vhost(&parts));
+    let mut shown = format!("{server}/{vhost}{}", encode(&parts.queue));
+    let mut canonical = format!("{}/{}/{}", canonical_server(&parts), encode(&parts.vhost), encode(&parts.queue));
     if let Some(exchange) = options.get("exchange") {
         let key = options.get("routing-key").map_or_else(String::new, |k| format!(", routing key {k}"));
         shown.push_str(&format!(" (exchange {exchange}{key})"));
         canonical.push_str(&format!("?exchange={}{}", encode(exchange), encode(&key)));
     }
     Ok((shown, canonical))
+}
+
+/// As [`understand`], of `amqp://HOST` for all vhosts, or `amqp://HOST/VHOST`.
+///
+/// # Errors
+/// `Usage`; also where a queue is named.
+pub fn understand_cluster(base: &str, options: &Options) -> Result<Cluster> {
+    let hint = |e: Error| e.hint(format!("write {CLUSTER_FORM}"));
+    if let Some(name) = options.keys().find(|k| matches!(k.as_str(), "exchange" | "routing-key" | "prefetch")) {
+        return Err(hint(Error::new(Kind::Usage, format!("{name} is of one queue, and this is about a cluster"))));
+    }
+    check_options(options)?;
+    let after = base.split_once("://").map_or(base, |(_, rest)| rest);
+    // One segment is a vhost here.
+    let typed = match after.split_once('/') {
+        Some((_, path)) if !path.is_empty() && !path.contains('/') => format!("{base}/"),
+        _ => base.to_owned(),
+    };
+    let parts = parse(&typed, options).map_err(hint)?;
+    if !parts.queue.is_empty() {
+        let queue = understand(base, options)?.0;
+        return Err(Error::new(Kind::Usage, format!("{queue} is one queue, and not a cluster"))
+            .hint(format!("write {CLUSTER_FORM}; dlq depth {queue} measures the queue")));
+    }
+    let (shown, canonical) = (server(&parts), canonical_server(&parts));
+    Ok(if parts.bare {
+        Cluster { typed, shown, canonical }
+    } else {
+        let vhost = encode(&parts.vhost);
+        Cluster { typed, shown: format!("{shown}/{vhost}"), canonical: format!("{canonical}/{vhost}") }
+    })
+}
+
+/// The server of an address, without the password.
+pub fn server(parts: &Parts) -> String {
+    let host = if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.clone() };
+    let scheme = if parts.tls { "amqps" } else { "amqp" };
+    let user = parts.user.as_deref().map_or_else(String::new, |u| format!("{}@", encode(u)));
+    let port = if parts.port == default_port(parts.tls) { String::new() } else { format!(":{}", parts.port) };
+    format!("{scheme}://{user}{host}{port}")
+}
+
+fn canonical_server(parts: &Parts) -> String {
+    let host = if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.clone() };
+    format!("{}://{host}:{}", if parts.tls { "amqps" } else { "amqp" }, parts.port)
+}
+
+fn vhost(parts: &Parts) -> String {
+    if parts.vhost == "/" && !parts.queue.is_empty() { String::new() } else { format!("{}/", encode(&parts.vhost)) }
 }
 
 /// Values that can be judged without a connection.
@@ -163,11 +214,10 @@ fn parse(base: &str, options: &Options) -> Result<Parts> {
             None => (Some(decode(login)), None),
         },
     };
-    let exchange = options.contains_key("exchange");
     let (vhost, queue) = match path.split('/').collect::<Vec<_>>()[..] {
-        [queue] if !queue.is_empty() || exchange => ("/".to_owned(), decode(queue)),
-        [vhost, queue] if !vhost.is_empty() && (!queue.is_empty() || exchange) => (decode(vhost), decode(queue)),
-        [""] | [_, ""] => return Err(wrong("no queue")),
+        [queue] if !queue.is_empty() => ("/".to_owned(), decode(queue)),
+        [""] => ("/".to_owned(), String::new()),
+        [vhost, queue] if !vhost.is_empty() => (decode(vhost), decode(queue)),
         ["", _] => {
             return Err(wrong("an empty vhost").hint(format!("the default vhost is written %2F, or left out: {FORM}")));
         }
@@ -182,7 +232,8 @@ fn parse(base: &str, options: &Options) -> Result<Parts> {
             return Err(wrong(&format!("a {what} name over 255 bytes")));
         }
     }
-    Ok(Parts { tls, host, port, vhost, queue, user: options.get("user").cloned().or(user), password })
+    let bare = path.is_empty();
+    Ok(Parts { tls, host, port, vhost, bare, queue, user: options.get("user").cloned().or(user), password })
 }
 
 fn host_and_port(place: &str, default: u16) -> Result<(String, u16)> {
@@ -258,7 +309,7 @@ mod tests {
         for bad in
             ["amqp://me:hunter2/x@h/q", "amqp://me:hunter2@h:x/q", "amqp://me:hunter2@h/", "amqp://me:hunter2@/q"]
         {
-            let e = parse(bad, &Options::new()).unwrap_err();
+            let e = understand(bad, &Options::new()).unwrap_err();
             assert!(!format!("{e:?}").contains("hunter2"), "{e:?}");
         }
     }
@@ -279,10 +330,29 @@ mod tests {
             "amqp://h/v/",
             "amqp://h/a/b/c",
         ] {
-            let e = parse(bad, &Options::new()).expect_err(bad);
+            let e = understand(bad, &Options::new()).expect_err(bad);
             assert_eq!(e.kind(), Kind::Usage, "{bad}");
             assert!(e.get_hint().is_some(), "{bad}");
         }
+    }
+
+    #[test]
+    fn one_segment_is_the_vhost_of_a_cluster() {
+        let shown = |s: &str| understand_cluster(s, &Options::new()).map(|c| (c.typed, c.shown, c.canonical));
+        let is = |s: &str, typed: &str, shown: &str, canonical: &str| {
+            Some((s.to_owned() + typed, shown.to_owned(), canonical.to_owned()))
+        };
+        let (all, one) = ("amqp://me:pw@H", "amqp://me:pw@H/%2F");
+        assert_eq!(shown(all).ok(), is(all, "", "amqp://me@h", "amqp://h:5672"));
+        assert_eq!(shown(one).ok(), is(one, "/", "amqp://me@h/%2F", "amqp://h:5672/%2F"));
+        assert!(shown("amqp://h/").is_ok() && shown("amqp://h/v/").is_ok());
+        for queue in ["amqp://me:pw@h/v/q", "amqp://h/v/q/x", "amqp://h//q"] {
+            let e = shown(queue).expect_err(queue);
+            assert_eq!(e.kind(), Kind::Usage);
+            assert!(e.get_hint().is_some_and(|h| h.contains("[/VHOST]") && !h.contains("pw")), "{e:?}");
+        }
+        let exchange = Options::from([("exchange".to_owned(), "x".to_owned())]);
+        assert_eq!(understand_cluster("amqp://h", &exchange).err().map(|e| e.kind()), Some(Kind::Usage));
     }
 
     #[test]

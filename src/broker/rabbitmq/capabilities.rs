@@ -48,6 +48,8 @@ pub fn describe() -> Vec<Capabilities> {
                 held_by_others: None,
                 single_active: false,
                 auto_delete: false,
+                ttl: None,
+                expires: None,
                 delayed_retry: false,
                 prefetch: None,
             })

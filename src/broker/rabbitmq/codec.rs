@@ -163,6 +163,25 @@ pub fn identify(m: &mut DeadLetter) {
     m.identity = Identity::Like(print);
 }
 
+/// The properties a publish can have, headers aside; those that are [`TEXTS`] come first.
+pub const PROPERTIES: &[&str] = &[
+    "content_type",
+    "content_encoding",
+    "correlation_id",
+    "reply_to",
+    "expiration",
+    "message_id",
+    "type",
+    "user_id",
+    "app_id",
+    "cluster_id",
+    "delivery_mode",
+    "priority",
+    "timestamp",
+];
+/// Those of them that are short texts.
+pub const TEXTS: &[&str] = PROPERTIES.split_at(10).0;
+
 /// Properties, headers among them, for a publish. What does not fit a property (text over 255 bytes, a delivery mode that is
 /// no number) is left out; [`super::fit`] reports it before.
 pub fn to_publish(m: &DeadLetter) -> BasicProperties {

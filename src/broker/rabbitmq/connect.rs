@@ -18,14 +18,32 @@ use super::credentials::{self, Credentials};
 use super::held::answer;
 use super::wire::{Heard, Kit, Overheard, Socket};
 use super::{error, tls};
+use crate::broker::address::Secret;
 use crate::broker::{Address, Context, Error, Kind, Result};
 
 pub use super::wire::Server;
 
 const DOING: &str = "connecting";
 
-/// An open connection and what is known of its other end. Nothing on it recovers by itself: a lost connection is a lost lease.
+/// A queue and the connection it is spoken to on.
 pub struct Link {
+    line: Arc<Line>,
+    /// The queue of the address; empty where an exchange is named instead.
+    pub queue: String,
+    /// What else is shared by those that share the connection.
+    pub name: String,
+}
+
+impl std::ops::Deref for Link {
+    type Target = Line;
+
+    fn deref(&self) -> &Line {
+        &self.line
+    }
+}
+
+/// An open connection and what is known of its other end. Nothing on it recovers by itself: a lost connection is a lost lease.
+pub struct Line {
     /// The connection.
     pub connection: Connection,
     /// What the host's name stands for.
@@ -36,8 +54,6 @@ pub struct Link {
     pub user: String,
     /// The vhost it is opened to.
     pub vhost: String,
-    /// The queue of the address; empty where an exchange is named instead.
-    pub queue: String,
     /// Largest frame in bytes.
     pub frame_max: u32,
     /// Most channels at once.
@@ -52,7 +68,7 @@ pub struct Link {
     pub stop: CancellationToken,
 }
 
-impl Link {
+impl Line {
     /// Names of a queue of this vhost, by the addresses of the server.
     pub fn places(&self, queue: &str) -> Vec<String> {
         self.addresses.iter().map(|at| format!("{at}/{}/{queue}", address::encode(&self.vhost))).collect()
@@ -105,11 +121,24 @@ impl Link {
 pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Link> {
     address.only_options(address::OPTIONS)?;
     let parts = address::parts(address)?;
-    let credentials = credentials::of(address, &parts, ctx.timeout).await?;
+    let name = name(address, &parts, role);
+    let line = ctx.shared.get(name.clone(), || dial(address, &parts, ctx, role)).await?;
+    Ok(Link { line, queue: parts.queue, name })
+}
+
+/// Tells connections apart, in memory alone.
+fn name(address: &Address, parts: &Parts, role: &str) -> String {
+    let Parts { tls, host, port, vhost, user, password, .. } = parts;
+    let password = password.as_ref().map(Secret::expose);
+    format!("{role} {tls} {host} {port} {vhost:?} {user:?} {password:?} {:?}", address.options)
+}
+
+async fn dial(address: &Address, parts: &Parts, ctx: &Context, role: &str) -> Result<Line> {
+    let credentials = credentials::of(address, parts, ctx.timeout).await?;
     let milliseconds = address.option("connection_timeout").and_then(|v| v.parse().ok()).map(Duration::from_millis);
     let longest = milliseconds.map_or(ctx.timeout, |t| t.min(ctx.timeout));
     let heard = Heard::default();
-    let opening = open(address, &parts, &credentials, &heard, role);
+    let opening = open(address, parts, &credentials, &heard, role);
     let opened = tokio::time::timeout(longest, opening).await.unwrap_or_else(|_| {
         Err(Error::new(Kind::Timeout, format!("{}:{} did not answer within {longest:?}", parts.host, parts.port))
             .during(DOING)
@@ -120,7 +149,7 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
         Err(e) if e.kind() == Kind::NotFound => {
             return Err(super::management::suggest_vhost(
                 address,
-                &parts,
+                parts,
                 &credentials,
                 &heard.server().unwrap_or_default(),
                 e,
@@ -133,15 +162,13 @@ pub async fn connect(address: &Address, ctx: &Context, role: &str) -> Result<Lin
     let (frame_max, channel_max) = (connection.configuration().frame_max(), connection.configuration().channel_max());
     let addresses = tokio::net::lookup_host((parts.host.as_str(), parts.port)).await.map(Iterator::collect);
     let addresses = addresses.unwrap_or_default();
-    let Parts { vhost, queue, .. } = parts;
     let server = heard.server().unwrap_or_default();
-    Ok(Link {
+    Ok(Line {
         connection,
         addresses,
         server,
         user: credentials.user.clone(),
-        vhost,
-        queue,
+        vhost: parts.vhost.clone(),
         frame_max,
         channel_max,
         credentials,
@@ -301,6 +328,12 @@ fn refused(e: &lapin::Error, heard: &[u8], parts: &Parts, credentials: &Credenti
 
 /// How the path of an address was understood.
 pub fn read_as(parts: &Parts) -> String {
+    if parts.queue.is_empty() {
+        return format!(
+            "the address was read as vhost {0:?}, not as queue {0:?}, which dlq depth measures",
+            parts.vhost
+        );
+    }
     format!(
         "the address was read as vhost {:?}, queue {:?}; a slash in a name is written %2F",
         parts.vhost, parts.queue

@@ -24,7 +24,7 @@ pub struct Credentials {
 /// `Usage` for a variable or file that is not there, or two sources at once; `Denied` for a command that fails.
 pub async fn of(address: &Address, parts: &Parts, timeout: Duration) -> Result<Credentials> {
     let user = || parts.user.clone();
-    if let Some(Given { username, password, from }) = given(&address.options, timeout).await? {
+    if let Some(Given { username, password, from, .. }) = given(&address.options, timeout).await? {
         let user = user().or(username).unwrap_or_else(|| "guest".to_owned());
         return Ok(Credentials { user, password, from });
     }
@@ -67,6 +67,8 @@ mod tests {
         for command in [
             "echo hunter2; exit 3",
             "true",
+            "yes hunter2",
+            "printf 'hunter2\\0'",
             "printf 'hunter2\\nhunter2'",
             "echo '{\"pass\":\"hunter2\"}'",
             "echo '{\"password\":\"hunter2\",\"expires\":\"2001-01-01T00:00:00Z\"}'",

@@ -13,6 +13,16 @@ use crate::broker::{Accuracy, Depth, Result};
 /// # Errors
 /// None of its own: what the API does not say is `None`.
 pub async fn of(facts: &Facts, ready: u64, consumers: u64, api: Option<&Management>, queue: &str) -> Result<Depth> {
+    let json = match api {
+        // The counts stand on their own: an API that fails now only leaves the rest unknown.
+        Some(api) => api.get(format!("{}/{}", api.path("queues"), super::address::encode(queue))).await.ok().flatten(),
+        None => None,
+    };
+    Ok(told(facts, ready, consumers, json.as_ref()))
+}
+
+/// The same from what the API said before.
+pub fn told(facts: &Facts, ready: u64, consumers: u64, json: Option<&Json>) -> Depth {
     let stream = facts.kind == QueueKind::Stream;
     let mut depth = Depth {
         kind: facts.kind.word(),
@@ -24,27 +34,23 @@ pub async fn of(facts: &Facts, ready: u64, consumers: u64, api: Option<&Manageme
         oldest: None,
         accuracy: if stream { Accuracy::Approximate } else { Accuracy::Exact },
     };
-    let Some(api) = api else { return Ok(depth) };
-    let path = format!("{}/{}", api.path("queues"), super::address::encode(queue));
-    // The counts above stand on their own: an API that fails now only leaves the rest unknown.
-    if let Ok(Some(json)) = api.get(path).await {
-        if !stream {
-            depth.in_flight = json["messages_unacknowledged"].as_u64();
-            depth.delayed = json["messages_delayed"].as_u64();
-            // The API's counts are some seconds old, and so is who held what.
-            if depth.in_flight.is_some_and(|n| n > 0) || consumers > 0 {
-                depth.accuracy = Accuracy::Approximate;
-            }
-        }
-        if ready > 0 {
-            depth.oldest = oldest(&json);
+    let Some(json) = json else { return depth };
+    if !stream {
+        depth.in_flight = json["messages_unacknowledged"].as_u64();
+        depth.delayed = json["messages_delayed"].as_u64();
+        // The API's counts are some seconds old, and so is who held what.
+        if depth.in_flight.is_some_and(|n| n > 0) || consumers > 0 {
+            depth.accuracy = Accuracy::Approximate;
         }
     }
-    Ok(depth)
+    if ready > 0 {
+        depth.oldest = oldest(json);
+    }
+    depth
 }
 
 /// The publisher's own time stamp of the message at the head, in seconds; absent or empty where it has none.
-fn oldest(json: &Json) -> Option<Timestamp> {
+pub(super) fn oldest(json: &Json) -> Option<Timestamp> {
     let seconds = json["head_message_timestamp"].as_i64().filter(|s| *s > 0)?;
     Timestamp::from_second(seconds).ok()
 }

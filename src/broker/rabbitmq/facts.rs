@@ -28,6 +28,10 @@ pub struct Facts {
     pub single_active: bool,
     /// The queue goes, messages and all, with its last consumer.
     pub auto_delete: bool,
+    /// How old messages become in it.
+    pub ttl: Option<Duration>,
+    /// It is deleted after having been unused for so long.
+    pub expires: Option<Duration>,
     /// Returned messages come back after a delay (4.3, `delayed-retry-type`).
     pub delayed_retry: bool,
     /// `-X prefetch=N`.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::facts::Returns;
-use super::hazard::Policy;
+use super::hazard::{Policy, QueueKind};
 use super::held::{answer, counts};
 use super::ledger::Ledger;
 use super::reader::Reader;
@@ -110,17 +110,8 @@ impl Reader {
         while !self.is_full() && began.elapsed() < CALM {
             // Asked on the same channel: what was handed out before the answer has come before it.
             let (ready, _) = counts(&self.held.channel, &self.queue, self.ctx.timeout, "reading the queue").await?;
-            let mut came = Vec::new();
-            while let Some(c) = self.windows.ready() {
-                match c {
-                    Came::Delivery(d) => came.push(*d),
-                    Came::Broke(e) => return Err(self.lost(error::map(&e, "reading the queue"))),
-                    Came::Cancelled => return Ok(()),
-                }
-            }
-            let nothing = came.is_empty();
-            self.note(&came);
-            self.stash.extend(came);
+            let Some(came) = self.stash_ready()? else { return Ok(()) };
+            let nothing = came == 0;
             if nothing && ready == 0 {
                 return Ok(());
             }
@@ -129,6 +120,26 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Stashes the deliveries that are there already and tells how many; `None` where the broker ended the consumer.
+    pub(super) fn stash_ready(&mut self) -> Result<Option<usize>> {
+        let mut came = Vec::new();
+        let ended = loop {
+            match self.windows.ready() {
+                Some(Came::Delivery(d)) => came.push(*d),
+                Some(Came::Broke(e)) => break Err(e),
+                Some(Came::Cancelled) => break Ok(true),
+                None => break Ok(false),
+            }
+        };
+        self.note(&came);
+        let many = came.len();
+        self.stash.extend(came);
+        match ended {
+            Ok(cancelled) => Ok((!cancelled).then_some(many)),
+            Err(e) => Err(self.lost(error::map(&e, "reading the queue"))),
+        }
     }
 
     fn tell(&mut self) {
@@ -151,6 +162,17 @@ impl Reader {
 
     /// The channel or connection is gone, and with it the lease.
     pub(super) fn lost(&self, e: Error) -> Error {
+        let e = self.what_is_held_is_back(e);
+        if !self.forgets() {
+            return e;
+        }
+        e.hint(
+            "should the server's node have been killed, its classic queues can bring back messages that were removed already, and \
+             nothing tells them from others: they would be sent once more",
+        )
+    }
+
+    fn what_is_held_is_back(&self, e: Error) -> Error {
         let unsettled = self.held.ledger(Ledger::unsettled);
         if unsettled == 0 {
             return e;
@@ -169,6 +191,11 @@ impl Reader {
         )
         .during("reading the queue")
         .because(e)
+    }
+
+    /// Whether the queue can forget a removal it has answered for.
+    fn forgets(&self) -> bool {
+        self.takes() && self.facts.kind == QueueKind::Classic
     }
 
     fn not_saved(&self, e: Error, kept: Option<Result<PathBuf>>) -> Error {

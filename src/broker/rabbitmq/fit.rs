@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::codec::TEXTS;
 use super::hazard::{ACQUIRED_COUNT, DELIVERY_COUNT};
 use crate::broker::{Error, Kind, Outgoing, Result};
 use crate::message::{DeadLetter, Fields, Payload, Value};
@@ -12,19 +13,6 @@ use crate::message::{DeadLetter, Fields, Payload, Value};
 pub const KEY_HEADER: &str = "dlq-key";
 /// No server can be set to take more.
 pub const MOST: u64 = 512 << 20;
-
-const TEXTS: &[&str] = &[
-    "content_type",
-    "content_encoding",
-    "correlation_id",
-    "reply_to",
-    "expiration",
-    "message_id",
-    "type",
-    "user_id",
-    "app_id",
-    "cluster_id",
-];
 /// What a delivery says about itself is not sent, and is no loss; the key may yet be needed to send it on.
 const OF_THE_DELIVERY: &[&str] = &["exchange", "routing_key", "redelivered"];
 

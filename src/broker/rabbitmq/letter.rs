@@ -11,7 +11,7 @@ use crate::broker::{Error, Kind, Outgoing, Result};
 use crate::message::{DeadLetter, Mark, Payload, Target, Value, fingerprint};
 
 /// Where messages go that carry no target of their own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty: the default exchange.
     pub exchange: String,

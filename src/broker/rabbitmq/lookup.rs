@@ -27,6 +27,11 @@ pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
 
 /// Passes where the queue is there.
 pub async fn queue_exists(link: &Link, queue: &str) -> Result<()> {
+    ready(link, queue).await.map(drop)
+}
+
+/// How many messages of a queue can be delivered, counted now.
+pub async fn ready(link: &Link, queue: &str) -> Result<u64> {
     if queue.is_empty() {
         // Declared passively, an empty name is the queue declared last.
         return Err(Error::new(Kind::Usage, "no queue is named"));
@@ -35,7 +40,9 @@ pub async fn queue_exists(link: &Link, queue: &str) -> Result<()> {
     let channel = link.channel().await?;
     let asked = channel.queue_declare(name(queue)?, options, FieldTable::default());
     let found = answer(link.longest, "looking for the queue", asked).await;
-    finish(link, channel, found.map(drop)).await
+    let ready = found.as_ref().map_or(0, |q| u64::from(q.message_count()));
+    finish(link, channel, found.map(drop)).await?;
+    Ok(ready)
 }
 
 async fn finish(link: &Link, channel: lapin::Channel, found: Result<()>) -> Result<()> {

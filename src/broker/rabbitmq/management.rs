@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::address::{self, Parts, encode};
 use super::connect::{Link, Server};
-use super::credentials::Credentials;
+use super::credentials::{self, Credentials};
 use super::policies;
 use super::queue_info::QueueInfo;
 use super::tls;
@@ -44,13 +44,38 @@ impl Management {
     /// The API that the address names or that stands where it usually does. `None`, after a notice, where there is none.
     pub async fn open(address: &Address, ctx: &Context, link: &Link) -> Option<Management> {
         let parts = address::parts(address).ok()?;
-        match reach(address, &parts, &link.credentials, &link.server, ctx.timeout).await {
-            Ok(api) => api,
+        let reach = || reach(address, &parts, &link.credentials, &link.server, ctx.timeout);
+        match ctx.shared.get(link.name.clone(), reach).await {
+            Ok(api) => (*api).clone(),
             Err(e) => {
                 let hint = "name it with -X management=URL, or leave it out with -X management=none";
                 (ctx.notice)(format!("{e}, so queue type, limits and bindings are not known; {hint}"));
                 None
             }
+        }
+    }
+
+    /// A vhost that this user may use, by an API that was not compared with the server yet.
+    pub async fn some_vhost(address: &Address, parts: &Parts, ctx: &Context) -> Option<String> {
+        let credentials = credentials::of(address, parts, ctx.timeout).await.ok()?;
+        let api = reach(address, parts, &credentials, &Server::default(), ctx.timeout).await.ok()??;
+        api.vhosts().await.ok()?.into_iter().next()
+    }
+
+    /// As [`Management::open`], where nothing can be done without it.
+    ///
+    /// # Errors
+    /// `Unsupported` where the address says that there is none; else why it does not answer.
+    pub async fn required(address: &Address, ctx: &Context, link: &Link) -> Result<Management> {
+        let parts = address::parts(address)?;
+        match reach(address, &parts, &link.credentials, &link.server, ctx.timeout).await {
+            Ok(Some(api)) => Ok(api),
+            Ok(None) => Err(Error::new(Kind::Unsupported, "this is asked of the management API, and management=none")
+                .hint("leave management out, or name it with -X management=URL")),
+            Err(e) if e.kind() == Kind::Denied => {
+                Err(e.hint("it takes a user with the tag management, monitoring or administrator"))
+            }
+            Err(e) => Err(e.hint("it is asked for queues, bindings and policies: name it with -X management=URL")),
         }
     }
 
@@ -75,12 +100,20 @@ impl Management {
     /// # Errors
     /// As [`Management::get`].
     pub async fn queue(&self, name: &str) -> Result<Option<QueueInfo>> {
-        let found = self.get(format!("{}/{}", self.path("queues"), encode(name))).await?;
-        let Some(mut info) = found.map(|json| QueueInfo::of(&json, self.0.version)) else { return Ok(None) };
+        Ok(self.queue_as_told(name).await?.map(|(info, _)| info))
+    }
+
+    /// The same with all the API says of it.
+    ///
+    /// # Errors
+    /// As [`Management::get`].
+    pub async fn queue_as_told(&self, name: &str) -> Result<Option<(QueueInfo, Json)>> {
+        let Some(json) = self.get(format!("{}/{}", self.path("queues"), encode(name))).await? else { return Ok(None) };
+        let mut info = QueueInfo::of(&json, self.0.version);
         if info.kind == "quorum" && info.delivery_limit.is_none() {
             info.delivery_limit = policies::delivery_limit(self, &info, self.0.version).await;
         }
-        Ok(Some(info))
+        Ok(Some((info, json)))
     }
 
     /// Every queue of the vhost, up to some thousands.
@@ -88,7 +121,7 @@ impl Management {
     /// # Errors
     /// As [`Management::get`].
     pub async fn queues(&self) -> Result<Vec<QueueInfo>> {
-        let list = self.list("queues", "").await?;
+        let list = self.list(&self.path("queues"), "", PAGES).await?;
         Ok(list.iter().map(|json| QueueInfo::of(json, self.0.version)).collect())
     }
 
@@ -97,7 +130,7 @@ impl Management {
     /// # Errors
     /// As [`Management::get`].
     pub async fn queue_names(&self) -> Result<Vec<String>> {
-        Ok(names(&self.list("queues", "&columns=name&disable_stats=true").await?))
+        Ok(names(&self.list(&self.path("queues"), "&columns=name&disable_stats=true", PAGES).await?))
     }
 
     /// The names of the exchanges of the vhost.
@@ -105,13 +138,17 @@ impl Management {
     /// # Errors
     /// As [`Management::get`].
     pub async fn exchange_names(&self) -> Result<Vec<String>> {
-        Ok(names(&self.list("exchanges", "&columns=name&disable_stats=true").await?))
+        Ok(names(&self.list(&self.path("exchanges"), "&columns=name&disable_stats=true", PAGES).await?))
     }
 
-    async fn list(&self, kind: &str, more: &str) -> Result<Vec<Json>> {
+    /// What is at a path that answers in pages, so many of them at most; `more` of the query.
+    ///
+    /// # Errors
+    /// As [`Management::get`].
+    pub async fn list(&self, path: &str, more: &str, pages: usize) -> Result<Vec<Json>> {
         let mut all = Vec::new();
-        for page in 1..=PAGES {
-            let path = format!("{}?page={page}&page_size={PAGE}{more}", self.path(kind));
+        for page in 1..=pages {
+            let path = format!("{path}?page={page}&page_size={PAGE}{more}");
             let Some(mut answer) = self.get(path).await? else { break };
             let pages = answer["page_count"].as_u64().unwrap_or(0);
             if let Json::Array(items) = answer["items"].take() {
@@ -160,7 +197,11 @@ impl Management {
         self.array(format!("{}/{}/bindings/destination", self.path("exchanges"), encode(exchange))).await
     }
 
-    async fn array(&self, path: String) -> Result<Vec<Json>> {
+    /// A whole array at once.
+    ///
+    /// # Errors
+    /// As [`Management::get`].
+    pub async fn array(&self, path: String) -> Result<Vec<Json>> {
         Ok(match self.get(path).await? {
             Some(Json::Array(items)) => items,
             _ => vec![],
@@ -248,7 +289,7 @@ async fn reach(
         return Err(Error::new(Kind::NotFound, format!("what answers at {base} is not a management API")));
     };
     // A guess can meet the API of another server on the same host, whose limits would be believed.
-    if overview["cluster_name"].as_str() != Some(&server.cluster) {
+    if !server.cluster.is_empty() && overview["cluster_name"].as_str() != Some(&server.cluster) {
         return Err(Error::new(Kind::NotFound, format!("the management API at {base} is of another server")));
     }
     Ok(Some(Management(Arc::new(inner(build(timeout)?)))))

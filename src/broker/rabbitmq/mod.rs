@@ -1,6 +1,7 @@
 //! RabbitMQ: classic and quorum queues, and streams for reading.
 
 pub mod address;
+mod can;
 mod capabilities;
 pub mod codec;
 pub mod connect;
@@ -11,19 +12,23 @@ pub mod error;
 mod facts;
 mod finish;
 pub mod fit;
+pub mod gauge;
 mod hazard;
 mod held;
 mod ledger;
 mod letter;
+mod list;
 pub mod lookup;
 pub mod management;
 mod order;
+mod paths;
 mod policies;
 mod pump;
 pub mod queue_info;
 mod reader;
 mod rescue;
 mod returns;
+mod room;
 mod scan;
 mod settle;
 pub mod sink;
@@ -43,11 +48,13 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["amqp://", "amqps://"],
     form: address::FORM,
     has_query: true,
-    creates: false,
+    environment: &[],
+    can_create: None,
     strip: strip::strip,
     understand: address::understand,
     source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
+    list: Some(&list::LISTER),
     describe: capabilities::describe,
 };
 

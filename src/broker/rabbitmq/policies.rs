@@ -22,6 +22,42 @@ async fn all(api: &Management, kind: &str) -> Result<Vec<Json>> {
     })
 }
 
+/// The policies that can be read, of one vhost or all.
+pub(super) struct Policies(Vec<Json>);
+
+impl Policies {
+    /// `None` where the user may not read them, which takes the tag policymaker.
+    pub(super) async fn read(api: &Management, path: String) -> Option<Policies> {
+        api.array(path).await.ok().map(Policies)
+    }
+
+    /// What the policy that applies to a queue of the API says; an empty object where none does, and `None` where a pattern
+    /// cannot be read.
+    pub(super) fn of_queue(&self, queue: &Json) -> Option<Json> {
+        let kind = queue["type"].as_str().unwrap_or("classic");
+        self.of(queue, &["all", "queues", &format!("{kind}_queues"), &format!("{kind}s")])
+    }
+
+    /// The same of an exchange.
+    pub(super) fn of_exchange(&self, exchange: &Json) -> Option<Json> {
+        self.of(exchange, &["all", "exchanges"])
+    }
+
+    fn of(&self, thing: &Json, kinds: &[&str]) -> Option<Json> {
+        let name = thing["name"].as_str().unwrap_or_default();
+        let mut highest: Option<&Json> = None;
+        for policy in self.0.iter().filter(|p| p["vhost"] == thing["vhost"]) {
+            let pattern = regex::Regex::new(policy["pattern"].as_str().unwrap_or_default()).ok()?;
+            let applies = policy["apply-to"].as_str().is_none_or(|to| kinds.contains(&to)) && pattern.is_match(name);
+            let rank = |p: &Json| p["priority"].as_i64().unwrap_or(0);
+            if applies && highest.is_none_or(|h| rank(policy) > rank(h)) {
+                highest = Some(policy);
+            }
+        }
+        Some(highest.map_or_else(|| Json::Object(serde_json::Map::new()), |p| p["definition"].clone()))
+    }
+}
+
 fn limit(policy: &Json) -> Option<i64> {
     policy["definition"]["delivery-limit"].as_i64()
 }
@@ -56,6 +92,25 @@ mod tests {
         assert!(!may_apply(&policy("", "exchanges"), "orders.dlq"));
         assert!(!may_apply(&policy("", "classic_queues"), "orders.dlq"));
         assert!(may_apply(&policy("(?<!x)dlq", "all"), "orders.dlq"), "a pattern that cannot be read may match");
+    }
+
+    #[test]
+    fn the_highest_policy_that_matches_is_the_one() {
+        let policy = |pattern: &str, to: &str, priority: i64| json!({ "vhost": "/", "pattern": pattern, "apply-to": to, "priority": priority, "definition": { "n": priority } });
+        let all = Policies(vec![
+            policy("^o", "all", 1),
+            policy("^orders", "queues", 5),
+            policy("^orders", "exchanges", 7),
+            policy("^orders", "streams", 9),
+        ]);
+        let thing = |vhost: &str, name: &str| json!({ "vhost": vhost, "name": name, "type": "quorum" });
+        let n = |found: Option<Json>| found.expect("read")["n"].as_i64();
+        assert_eq!(n(all.of_queue(&thing("/", "orders"))), Some(5));
+        assert_eq!(n(all.of_queue(&thing("/", "other"))), Some(1));
+        assert_eq!(n(all.of_exchange(&thing("/", "orders"))), Some(7));
+        assert_eq!(all.of_queue(&thing("v", "orders")), Some(json!({})));
+        let unread = Policies(vec![policy("(?<!x)orders", "all", 1)]);
+        assert_eq!(unread.of_queue(&thing("/", "orders")), None, "a pattern that cannot be read");
     }
 
     #[test]

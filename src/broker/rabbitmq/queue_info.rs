@@ -40,6 +40,11 @@ pub struct QueueInfo {
 }
 
 impl QueueInfo {
+    /// A number that argument and policy may both set: the smaller holds, as the documentation has it.
+    pub fn least(&self, name: &str) -> Option<u64> {
+        [&self.arguments[format!("x-{name}")], &self.effective_policy[name]].into_iter().filter_map(Json::as_u64).min()
+    }
+
     /// Reads one item of `/api/queues`; `version` is the server's.
     pub fn of(json: &Json, version: (u64, u64, u64)) -> QueueInfo {
         let text = |name: &str| json[name].as_str().map(str::to_owned);

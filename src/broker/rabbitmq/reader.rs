@@ -14,8 +14,8 @@ use super::codec;
 use super::connect::Link;
 use super::error;
 use super::facts::Facts;
-use super::hazard::{self, Counts, Fate, Policy};
-use super::held::{Held, counts};
+use super::hazard::{self, Counts, Fate, Policy, QueueKind};
+use super::held::{Held, answer, counts};
 use super::ledger::Ledger;
 use super::rescue::{AtRisk, Rescuer};
 use super::window::{Came, Windows};
@@ -142,6 +142,42 @@ impl Reader {
         in_queue.min(wanted)
     }
 
+    /// Opens the first window, and counts again behind it where that may tell more: a quorum queue that has just started counts
+    /// what it has taken out of its log so far, and a consumer is entered through that log.
+    ///
+    /// `alone`: nobody else consumed from it when it was counted.
+    ///
+    /// # Errors
+    /// As the connection is; `Held` where another consumer has the queue to itself.
+    pub async fn begin(&mut self, alone: bool) -> Result<u64> {
+        // A queue that is empty because somebody takes everything is left in peace.
+        let has_log = self.facts.kind == QueueKind::Quorum;
+        if !has_log || self.request.at_most == Some(0) || (self.bound == 0 && !alone) {
+            return Ok(self.bound);
+        }
+        let counted = match self.widen(None).await {
+            Ok(_) => self.count_again(alone).await,
+            Err(e) => Err(e),
+        };
+        if counted.is_err() {
+            // What it was sent goes back with the channel.
+            drop(answer(self.ctx.timeout, "closing a channel", self.held.channel.close(200, "done".into())).await);
+        }
+        counted?;
+        Ok(self.bound)
+    }
+
+    async fn count_again(&mut self, alone: bool) -> Result<()> {
+        // Asked on the same channel: what was handed out before the answer has come before it.
+        let (ready, consumers) = counts(&self.held.channel, &self.queue, self.ctx.timeout, "counting messages").await?;
+        self.stash_ready()?;
+        // A window that leaves some behind is full.
+        let full = self.windows.current().filter(|_| ready > 0 && alone && consumers == 1);
+        let ours = self.delivered.max(full.map_or(0, |(_, size)| u64::from(size)));
+        self.bound = self.bound.max(ready + ours);
+        Ok(())
+    }
+
     async fn read(&mut self, out: &mpsc::Sender<Result<Batch>>, closing: &CancellationToken) -> Result<()> {
         while self.remaining() > 0 {
             if !self.stash.is_empty() {
@@ -228,6 +264,10 @@ impl Reader {
         Clock::from_std(self.held.oldest().unwrap_or_else(Instant::now) + longest)
     }
 
+    pub(super) fn takes(&self) -> bool {
+        self.request.takes
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.windows
             .current()
@@ -273,15 +313,20 @@ impl Reader {
     }
 
     pub(super) async fn ready(&self) -> Result<u64> {
-        Ok(counts(&self.control, &self.queue, self.ctx.timeout, "reading the queue").await?.0)
+        Ok(self.counts().await?.0)
+    }
+
+    async fn counts(&self) -> Result<(u64, u64)> {
+        counts(&self.control, &self.queue, self.ctx.timeout, "reading the queue").await
     }
 
     /// Asked when nothing came for a while. True when nothing more will.
     async fn is_over(&mut self) -> Result<bool> {
-        let ready = self.ready().await?;
+        let (ready, consumers) = self.counts().await?;
         if ready == 0 {
             self.quiet.0 += 1;
-            if self.quiet.0 < 2 {
+            // Where nobody else takes any, what is missing is on its way, or has expired.
+            if self.quiet.0 < if consumers > 1 { 2 } else { PATIENCE / 2 } {
                 return Ok(false);
             }
             let missing = (self.bound + self.copies).saturating_sub(self.delivered);

@@ -4,16 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::can::Everywhere;
 use super::connect::{self, Link};
 use super::fit::{self, Limits};
+use super::gauge::RabbitGauge;
 use super::letter::{Letter, Place};
 use super::management::Management;
 use super::pump::{CHUNK, Job, Pump};
-use super::{address, lookup, topology};
-use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use super::{address, can, codec, lookup, topology};
+use crate::broker::{
+    Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Receipt, Result, Sink,
+    SinkCapabilities,
+};
 use crate::message::Target;
 
 /// An open publisher, on a connection of its own: a server that is short of memory stops reading from publishers, and an
@@ -25,6 +30,9 @@ pub struct RabbitSink {
     place: Place,
     link: Arc<Link>,
     limits: Limits,
+    /// Opened when something is asked of it.
+    api: OnceCell<Option<Management>>,
+    everywhere: OnceCell<Everywhere>,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<Result<()>>,
 }
@@ -72,11 +80,30 @@ async fn start(address: &Address, ctx: &Context, place: Place) -> Result<RabbitS
         window: 8 * CHUNK,
         proves_routing: true,
         private: false,
+        tombstones: false,
+        properties: Some(codec::PROPERTIES),
     };
-    Ok(RabbitSink { address: address.clone(), ctx: ctx.clone(), capabilities, place, link, limits, jobs, pump })
+    Ok(RabbitSink {
+        address: address.clone(),
+        ctx: ctx.clone(),
+        capabilities,
+        place,
+        link,
+        limits,
+        api: OnceCell::new(),
+        everywhere: OnceCell::new(),
+        jobs,
+        pump,
+    })
 }
 
 impl RabbitSink {
+    /// That there is none was said when the queue was opened.
+    async fn api(&self) -> Option<&Management> {
+        let quiet = Context { notice: Arc::new(|_| {}), ..self.ctx.clone() };
+        self.api.get_or_init(|| Management::open(&self.address, &quiet, &self.link)).await.as_ref()
+    }
+
     async fn check_place(&self, place: &Place) -> Result<()> {
         if !place.exchange.is_empty() {
             return match lookup::exchange_exists(&self.link, &place.exchange).await {
@@ -124,15 +151,25 @@ impl Sink for RabbitSink {
         }
     }
 
+    async fn can(&self, target: Option<&Target>, load: Load) -> Vec<Finding> {
+        let place = match target.map(Place::of) {
+            None => self.place.clone(),
+            Some(Ok(place)) => place,
+            Some(Err(_)) => return Vec::new(),
+        };
+        let Some(api) = self.api().await else { return can::send_unasked() };
+        let everywhere = self.everywhere.get_or_init(|| Everywhere::ask(api, &self.link)).await;
+        can::send(api, everywhere, &self.link, &place, load).await
+    }
+
     async fn receivers(&self) -> Result<Vec<String>> {
-        let quiet = Context { notice: Arc::new(|_| {}), ..self.ctx.clone() };
-        let Some(api) = Management::open(&self.address, &quiet, &self.link).await else { return Ok(Vec::new()) };
+        let Some(api) = self.api().await else { return Ok(Vec::new()) };
         let target = Target {
             exchange: Some(self.place.exchange.as_str().into()),
             routing_key: self.place.key.as_deref().map(Into::into),
             ..Target::default()
         };
-        topology::receivers(&api, &target).await
+        topology::receivers(api, &target).await
     }
 
     fn fit(&self) -> Fit {
@@ -155,6 +192,10 @@ impl Sink for RabbitSink {
                 (0..count).map(|_| -> Result<Receipt> { Err(cut()) }).collect()
             })
         })
+    }
+
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        Some(Arc::new(RabbitGauge::new(&self.address, &self.ctx, &self.place)))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -17,9 +17,11 @@ use super::queue_info::QueueInfo;
 use super::reader::Reader;
 use super::scan::QueueScan;
 use super::stream::{self, StreamScan};
-use super::{address, capabilities, depth, error, sink, strip, topology};
+use super::{address, can, capabilities, depth, error, sink, strip, topology};
+use crate::broker::shared::Fresh;
 use crate::broker::{
-    Address, Bound, Capabilities, Context, Depth, Error, Kind, Result, Scan, ScanRequest, Sink, Source, nearest,
+    Ability, Address, Bound, Capabilities, Context, Depth, Error, Finding, Kind, Result, Scan, ScanRequest, Sink,
+    Source, nearest,
 };
 use crate::message::{DeadLetter, Target};
 
@@ -38,6 +40,8 @@ pub struct RabbitSource {
     facts: Facts,
     capabilities: Capabilities,
     shown: Arc<str>,
+    /// Ready messages, consumers, and what the API said.
+    fresh: Fresh<(u64, u64, Option<serde_json::Value>)>,
 }
 
 /// Connects, finds the queue and what kind it is. Creates nothing.
@@ -62,17 +66,19 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let api = Management::open(address, &late, &link).await;
     let channel = link.channel().await?;
     let queue = name(&link);
-    if let Err(e) = counts(&channel, &queue, ctx.timeout, OPENING).await {
-        return Err(explain(e, address, &link, api.as_ref()).await);
-    }
+    let (ready, consumers) = match counts(&channel, &queue, ctx.timeout, OPENING).await {
+        Ok(counted) => counted,
+        Err(e) => return Err(explain(e, address, &link, api.as_ref()).await),
+    };
     drop(answer(ctx.timeout, OPENING, channel.close(200, "done".into())).await);
     let info = match &api {
-        Some(api) => api.queue(&link.queue).await.unwrap_or_else(|e| {
+        Some(api) => api.queue_as_told(&link.queue).await.unwrap_or_else(|e| {
             (late.notice)(format!("{e}, so the limits of the queue are not known"));
             None
         }),
         None => None,
     };
+    let (info, told) = info.unzip();
     let kind = match &info {
         Some(info) => QueueKind::parse(&info.kind),
         None => kind_by_asking(&link, &queue, ctx.timeout).await,
@@ -85,6 +91,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     warn(&facts, &late);
     let capabilities = capabilities::of(&facts);
     let shown = address.shown.as_str().into();
+    let fresh = Fresh::new(ctx, (ready, consumers, told));
     Ok(Box::new(RabbitSource {
         address: address.clone(),
         link: Arc::new(link),
@@ -94,6 +101,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         facts,
         capabilities,
         shown,
+        fresh,
     }))
 }
 
@@ -130,6 +138,8 @@ fn facts(kind: QueueKind, link: &Link, info: Option<&QueueInfo>, address: &Addre
         held_by_others: info.and_then(|i| i.messages_unacknowledged),
         single_active: setting("single-active-consumer").and_then(serde_json::Value::as_bool).unwrap_or(false),
         delayed_retry: matches!(delayed, Some("all" | "returned")),
+        ttl: info.and_then(|i| i.least("message-ttl")).map(Duration::from_millis),
+        expires: info.and_then(|i| i.least("expires")).map(Duration::from_millis),
         auto_delete: false,
         prefetch: address.option("prefetch").and_then(|v| v.parse().ok()).filter(|n| *n > 0),
     }
@@ -288,6 +298,9 @@ impl Source for RabbitSource {
     }
 
     async fn depth(&self) -> Result<Depth> {
+        if let Some((ready, consumers, told)) = self.fresh.take().filter(|_| self.facts.kind != QueueKind::Stream) {
+            return Ok(depth::told(&self.facts, ready, consumers, told.as_ref()));
+        }
         let (ready, consumers) = if self.facts.kind == QueueKind::Stream {
             (stream::ends(&self.link, self.ctx.timeout).await?.map_or(0, |(first, last)| last - first + 1), 0)
         } else {
@@ -308,6 +321,10 @@ impl Source for RabbitSource {
             Some(api) => topology::receivers(api, target).await,
             None => Ok(vec![]),
         }
+    }
+
+    async fn can(&self, ability: Ability) -> Vec<Finding> {
+        can::of(&self.facts, self.api.as_ref(), &self.link, ability).await
     }
 
     async fn home(&self) -> Result<Box<dyn Sink>> {
@@ -335,9 +352,10 @@ impl Source for RabbitSource {
         {
             facts.held_by_others = info.messages_unacknowledged;
         }
-        let reader =
-            Reader::new(self.link.clone(), self.shown.clone(), facts, self.ctx.clone(), request, ready).await?;
-        Ok(Box::new(QueueScan::start(reader, Bound { at, messages: Some(ready) })))
+        let (link, shown, ctx) = (self.link.clone(), self.shown.clone(), self.ctx.clone());
+        let mut reader = Reader::new(link, shown, facts, ctx, request, ready).await?;
+        let messages = Some(reader.begin(consumers == 0).await?);
+        Ok(Box::new(QueueScan::start(reader, Bound { at, messages })))
     }
 
     async fn purge_all(&self) -> Result<Option<u64>> {

@@ -116,7 +116,10 @@ pub async fn receivers(api: &Management, target: &Target) -> Result<Vec<String>>
 }
 
 /// The queues a publish to an exchange with a key reaches, through other exchanges too.
-async fn behind(api: &Management, exchange: &str, key: &str) -> Result<BTreeSet<String>> {
+///
+/// # Errors
+/// As the API's.
+pub async fn behind(api: &Management, exchange: &str, key: &str) -> Result<BTreeSet<String>> {
     let (mut queues, mut kinds) = (BTreeSet::new(), BTreeMap::new());
     let (mut todo, mut seen) = (vec![exchange.to_owned()], BTreeSet::from([exchange.to_owned()]));
     while let Some(exchange) = todo.pop() {
@@ -139,7 +142,7 @@ async fn behind(api: &Management, exchange: &str, key: &str) -> Result<BTreeSet<
 }
 
 /// `*` is one word, `#` any number of them, words are divided by dots.
-fn topic_matches(pattern: &str, key: &str) -> bool {
+pub(super) fn topic_matches(pattern: &str, key: &str) -> bool {
     fn go(pattern: &[&str], key: &[&str]) -> bool {
         match (pattern, key) {
             ([], []) => true,

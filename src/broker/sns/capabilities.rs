@@ -2,6 +2,7 @@
 
 use super::topic::Topic;
 use crate::broker::SinkCapabilities;
+use crate::broker::sqs::codec::GROUP;
 
 /// Messages of one call.
 pub const BATCH: usize = 10;
@@ -20,5 +21,7 @@ pub fn of(topic: &Topic) -> SinkCapabilities {
         // A topic takes what no subscription wants.
         proves_routing: false,
         private: false,
+        tombstones: false,
+        properties: Some(&[GROUP]),
     }
 }

@@ -17,7 +17,8 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["sns:"],
     form: address::FORM,
     has_query: true,
-    creates: false,
+    environment: super::aws::ENVIRONMENT,
+    can_create: None,
     strip: |_| Vec::new(),
     understand: address::understand,
     source: |address, _| {
@@ -28,5 +29,6 @@ pub static BACKEND: Backend = Backend {
     },
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     // Nothing is read from a topic.
+    list: None,
     describe: Vec::new,
 };

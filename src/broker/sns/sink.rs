@@ -11,7 +11,9 @@ use super::fit::{self, Limits};
 use super::sender::{self, Fates, Letter};
 use super::topic::Topic;
 use crate::broker::aws::lines::Lines;
-use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use crate::broker::{
+    Address, Confirms, Context, Error, Finding, Fit, Kind, Load, Outgoing, Receipt, Result, Sink, SinkCapabilities,
+};
 use crate::message::Target;
 
 /// An open publisher.
@@ -71,6 +73,14 @@ impl Sink for SnsSink {
             None => Ok(()),
             Some(target) => Err(Error::new(Kind::Unsupported, format!("a topic cannot send to {target}"))),
         }
+    }
+
+    async fn can(&self, _: Option<&Target>, _: Load) -> Vec<Finding> {
+        let shown = self.topic.shown();
+        vec![
+            Finding::unknown("permission to publish", format!("sns:Publish on {shown} is told by trying alone")),
+            Finding::yes("size", format!("{shown} takes messages of up to {} bytes", self.topic.max_message)),
+        ]
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::address::VISIBILITY;
+use super::codec::{GROUP, TRACE};
 use super::queue::Queue;
 use crate::broker::capability::{Accuracy, Coverage, IdentityKind, Lease, Order, Peek, Removal};
 use crate::broker::{Capabilities, SinkCapabilities};
@@ -43,5 +44,7 @@ pub fn of_sink(queue: Option<&Queue>) -> SinkCapabilities {
         window: 2 * SENDERS * BATCH,
         proves_routing: true,
         private: false,
+        tombstones: false,
+        properties: Some(&[GROUP, TRACE]),
     }
 }

@@ -20,6 +20,7 @@ pub const WAIT: Duration = Duration::from_secs(1);
 const LISTED: i32 = 1000;
 
 /// What speaks for one address.
+#[derive(Clone)]
 pub struct Link {
     /// Calls that may be made twice.
     pub calls: Client,
@@ -44,12 +45,13 @@ pub struct Link {
 pub async fn open(address: &Address, ctx: &Context) -> Result<(Link, Queue)> {
     address::check_options(address)?;
     let parts = address::parts(address)?;
-    let aws = aws::connect(address, parts.place(), ctx).await?;
-    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let endpoint = aws.endpoint.clone().or_else(|| named("AWS_ENDPOINT_URL_SQS")).or_else(|| named("AWS_ENDPOINT_URL"));
-    let mut link = link(&aws, endpoint);
+    let name = format!("{:?} {:?}", parts.place(), address.options);
+    let aws = ctx.shared.get(name.clone(), || aws::connect(address, parts.place(), ctx)).await?;
+    let mut link = Link::clone(&*ctx.shared.get(name.clone(), async || Ok(link_of(&aws))).await?);
     // Who we are is told by another service, at the same time.
-    let (principal, queue) = tokio::join!(aws.principal(), find(&link, &parts));
+    let (principal, queue) =
+        tokio::join!(ctx.shared.get(name, async || Ok(aws.principal().await)), find(&link, &parts));
+    let principal = principal.ok().and_then(|p| (*p).clone());
     let queue = match queue {
         Ok(queue) => queue,
         Err(e) if e.kind() == Kind::NotFound => return Err(suggest(e, &link, &parts.name).await),
@@ -66,7 +68,10 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<(Link, Queue)> {
     Ok((link, queue))
 }
 
-fn link(aws: &Aws, endpoint: Option<String>) -> Link {
+/// The clients themselves. No call is made.
+pub fn link_of(aws: &Aws) -> Link {
+    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let endpoint = aws.endpoint.clone().or_else(|| named("AWS_ENDPOINT_URL_SQS")).or_else(|| named("AWS_ENDPOINT_URL"));
     Link {
         calls: Client::new(&aws.sdk),
         receives: Client::new(&aws.once(WAIT)),

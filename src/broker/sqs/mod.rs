@@ -2,12 +2,15 @@
 
 pub mod address;
 pub mod batch;
+mod can;
 mod capabilities;
 pub mod codec;
 pub mod connect;
 mod depth;
 pub mod fit;
+pub mod gauge;
 mod held;
+mod list;
 pub mod lookup;
 mod md5;
 mod progress;
@@ -29,11 +32,13 @@ pub static BACKEND: Backend = Backend {
     prefixes: &["sqs://", "arn:", "https://", "http://"],
     form: address::FORM,
     has_query: true,
-    creates: false,
+    environment: super::aws::ENVIRONMENT,
+    can_create: None,
     strip: strip::strip,
     understand: address::understand,
     source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
+    list: Some(&list::LISTER),
     describe: capabilities::describe,
 };
 

@@ -29,6 +29,8 @@ pub struct Queue {
     pub retention: Option<Duration>,
     /// Where it moves messages that were received too often.
     pub redrive: Option<Redrive>,
+    /// For how long a received message is hidden, unless its receiver says otherwise.
+    pub visibility: Option<Duration>,
     /// Messages that can be received.
     pub visible: Option<u64>,
     /// Messages somebody has received.
@@ -65,6 +67,7 @@ impl Queue {
             max_message: MOST_BYTES,
             retention: None,
             redrive: None,
+            visibility: None,
             visible: None,
             in_flight: None,
             delayed: None,
@@ -84,6 +87,7 @@ impl Queue {
                 .unwrap_or(unknown.max_message),
             retention: number(&Name::MessageRetentionPeriod).map(Duration::from_secs),
             redrive: get(&Name::RedrivePolicy).and_then(redrive),
+            visibility: number(&Name::VisibilityTimeout).map(Duration::from_secs),
             visible: number(&Name::ApproximateNumberOfMessages),
             in_flight: number(&Name::ApproximateNumberOfMessagesNotVisible),
             delayed: number(&Name::ApproximateNumberOfMessagesDelayed),

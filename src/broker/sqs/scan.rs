@@ -156,7 +156,7 @@ async fn remove_again(shared: &Shared) -> u64 {
     gone.len() as u64
 }
 
-/// Gives back everything that is held. How many it did not work for, and why.
+/// Gives back everything that is held, where anybody answers. How many it did not work for, and why.
 async fn give_back(shared: &Shared) -> Option<(u64, Error)> {
     let mut last = None;
     for round in 0..ROUNDS {
@@ -169,7 +169,9 @@ async fn give_back(shared: &Shared) -> Option<(u64, Error)> {
         }
         let fates = batch::hide(&shared.link, &shared.queue.url, &shared.queue.shown(), &all, 0).await;
         let mut back = Vec::with_capacity(all.len());
+        let mut answered = false;
         for (lease, fate) in all.iter().zip(fates) {
+            answered |= !fate.as_ref().is_err_and(|e| matches!(e.kind(), Kind::Timeout | Kind::Unreachable));
             match fate {
                 // A lease that ran out has given its message back by itself.
                 Err(e) if !batch::is_stale(&e) => last = Some(e),
@@ -177,6 +179,10 @@ async fn give_back(shared: &Shared) -> Option<(u64, Error)> {
             }
         }
         shared.held.given_back(&back);
+        if !answered {
+            // Each of these calls was tried several times over: nobody is there.
+            break;
+        }
     }
     let left = shared.held.len() as u64;
     last.filter(|_| left > 0).map(|e| (left, e))

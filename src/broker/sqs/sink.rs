@@ -1,19 +1,24 @@
 //! Sending: to one queue, or each message to its own.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::can;
 use super::capabilities::{self, SENDERS};
 use super::connect::{self, Link};
 use super::fit::{self, Known, Limits};
+use super::gauge::SqsGauge;
 use super::queue::Queue;
 use super::sender::{self, Fates, Letter};
-use crate::broker::{Address, Confirms, Context, Error, Fit, Kind, Outgoing, Receipt, Result, Sink, SinkCapabilities};
+use crate::broker::{
+    Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Receipt, Result, Sink,
+    SinkCapabilities,
+};
 use crate::message::Target;
 
 /// What may be on its way at once, in KiB: calls wait for it, so that large messages do not fill memory.
@@ -184,6 +189,14 @@ impl Sink for SqsSink {
         }
     }
 
+    async fn can(&self, target: Option<&Target>, _: Load) -> Vec<Finding> {
+        let queue = match target {
+            Some(target) => self.resolve(target).await.ok(),
+            None => self.place.clone(),
+        };
+        queue.map_or_else(Vec::new, |queue| can::send(&queue))
+    }
+
     async fn receivers(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
@@ -231,6 +244,11 @@ impl Sink for SqsSink {
             let mut fates: HashMap<usize, Result<Receipt>> = fates.into_iter().collect();
             (0..many).map(|at| fates.remove(&at).unwrap_or_else(|| Err(cut_short()))).collect()
         })
+    }
+
+    fn gauge(&self) -> Option<Arc<dyn Gauge>> {
+        let (link, place, known) = (Arc::clone(&self.link), self.place.clone(), self.limits.known.clone());
+        Some(Arc::new(SqsGauge { link, place, known, dry: Mutex::default() }))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -8,15 +8,20 @@ use async_trait::async_trait;
 use super::connect::{self, Link};
 use super::queue::Queue;
 use super::scan::QueueScan;
-use super::{address, capabilities, depth, lookup, server_side, sink, strip};
+use super::{address, can, capabilities, depth, lookup, server_side, sink, strip};
 use crate::broker::aws::error::{self, Asked};
+use crate::broker::shared::Fresh;
 use crate::broker::{
-    Address, Capabilities, Context, Depth, Oldest, RemoteMove, RemoteMoving, Result, Scan, ScanRequest, Sink, Source,
+    Ability, Address, Capabilities, Context, Depth, Finding, Oldest, RemoteMove, RemoteMoving, Result, Scan,
+    ScanRequest, Sink, Source,
 };
 use crate::message::{DeadLetter, Target};
 
 /// What `--accept` calls a look that may move messages on.
 pub const OWN_REDRIVE: &str = "own-redrive";
+
+/// The counts are of a minute ago at worst, as the service's documentation has it.
+const LAG: Duration = Duration::from_secs(60);
 
 /// An opened queue.
 pub struct SqsSource {
@@ -27,6 +32,7 @@ pub struct SqsSource {
     capabilities: Capabilities,
     visibility: u32,
     shown: Arc<str>,
+    fresh: Fresh<Depth>,
 }
 
 /// Finds the queue and reads its attributes. Touches no message.
@@ -41,6 +47,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         link: Arc::new(link),
         ctx: ctx.clone(),
         capabilities: capabilities::of(queue.fifo, visibility),
+        fresh: Fresh::new(ctx, queue.depth()),
         queue,
         visibility,
         shown: address.shown.as_str().into(),
@@ -86,7 +93,18 @@ impl Source for SqsSource {
         self.queue.retention
     }
 
+    fn lag(&self) -> Option<Duration> {
+        Some(LAG)
+    }
+
+    async fn can(&self, ability: Ability) -> Vec<Finding> {
+        can::of(&self.queue, ability)
+    }
+
     async fn depth(&self) -> Result<Depth> {
+        if let Some(depth) = self.fresh.take() {
+            return Ok(depth);
+        }
         Ok(self.link.attributes(&self.queue.url).await?.depth())
     }
 

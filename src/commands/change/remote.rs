@@ -20,13 +20,21 @@ const PATIENCE: u32 = 10;
 pub(super) fn admit(change: &Change<'_>) -> Result<()> {
     let (s, p) = (&change.args.select, &change.args.pace);
     let replay = change.replay.as_ref();
+    let headers = replay.is_some_and(|r| !r.treatment.set_header.is_empty() || !r.treatment.drop_header.is_empty());
     let given = [
         ("--filter", s.filter.is_some() || s.filter_file.is_some()),
         ("--since and --until", s.since.is_some() || s.until.is_some()),
         ("--id and --ids-from", !s.id.is_empty() || s.ids_from.is_some()),
         ("--cause", s.cause.is_some()),
         ("--limit and --scan-limit", s.limit.is_some() || s.scan_limit.is_some()),
-        ("--unwrap", replay.is_some_and(|r| r.unwrap.is_some())),
+        ("--unwrap", replay.is_some_and(|r| r.treatment.unwrap.is_some())),
+        ("--map and --edit", replay.is_some_and(|r| r.edit || r.treatment.map.is_some())),
+        ("--set-header and --drop-header", headers),
+        ("--canary", replay.is_some_and(|r| r.canary.canary.is_some())),
+        ("--watch-return", replay.is_some_and(|r| r.canary.watch_return.is_some())),
+        ("--plan-out", change.args.plan.plan_out.is_some()),
+        ("--hold-while-backlog", p.hold_while_backlog.is_some()),
+        ("--failed-to", p.failed_to.is_some()),
         ("--concurrency", p.concurrency.is_some()),
         ("--max-failures and --on-failure", p.max_failures.is_some() || p.on_failure.is_some()),
     ];
@@ -43,7 +51,7 @@ pub(super) fn admit(change: &Change<'_>) -> Result<()> {
 ///
 /// # Errors
 /// Whatever ends it before anything was begun.
-pub(super) async fn run(opened: Opened<'_>) -> Result<Exit> {
+pub(super) async fn run(mut opened: Opened<'_>) -> Result<Exit> {
     let to = match &opened.change.to {
         To::Place(to) => Some(to.clone()),
         To::Origins | To::Nowhere => None,
@@ -52,7 +60,7 @@ pub(super) async fn run(opened: Opened<'_>) -> Result<Exit> {
     let mut remote = opened.source.move_remotely(&request).await?;
     let survey = Survey::counted(opened.source.depth().await.ok());
     let nowhere = Discard::default();
-    let (mut text, value) = plan::plan(&opened, &nowhere, &survey).await;
+    let (mut text, value) = plan::plan(&opened, &nowhere, &survey, None).await;
     for note in remote.notes() {
         text.note(note);
     }
@@ -62,14 +70,17 @@ pub(super) async fn run(opened: Opened<'_>) -> Result<Exit> {
         report::dry_run(&opened, &survey, value)?;
         return Ok(Exit::Done);
     }
-    if !ui.ask(&plan::question(&opened, &survey), &opened.session.stop).await? {
+    if !opened.asked(&survey).await? {
         if opened.session.stop.is_cancelled() {
             return Ok(opened.session.stopped());
         }
         ui.warn("not done: nothing was changed");
         return Ok(Exit::Done);
     }
-    remote.start().await?;
+    opened.begin()?;
+    let began = remote.start().await;
+    opened.recording.end_badly(opened.session, began.as_ref().err()).await;
+    began?;
     let tally = follow(&opened, remote.as_mut(), survey.waiting()).await;
     let exit = tally.exit(opened.session.stopped());
     report::ended(&opened, tally, exit).await?;

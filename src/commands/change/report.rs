@@ -7,7 +7,8 @@ use super::{Opened, To, What};
 use crate::broker::Result;
 use crate::exit::Exit;
 use crate::output::{Format, Summary, human};
-use crate::replay::report::{Around, Head, Moving, Purging, Verb};
+use crate::replay::canary::{Returned, Verdict, Watched};
+use crate::replay::report::{Around, Counted, Head, Moving, Purging, Verb};
 use crate::replay::{Skip, Tally};
 
 /// Failures named in words; the JSON has up to a hundred.
@@ -23,8 +24,15 @@ pub(super) async fn ended(opened: &Opened<'_>, tally: Tally, exit: Exit) -> Resu
     for e in tally.error.iter().chain(&tally.unclosed) {
         opened.session.ui.error(e);
     }
-    let value = value(opened, tally, exit, remaining);
+    let value = recorded(opened, tally, exit, remaining).await;
     print(opened, &text, &value)
+}
+
+/// Writes the report of a run that has ended into its record, and gives it.
+pub(super) async fn recorded(opened: &Opened<'_>, tally: Tally, exit: Exit, remaining: Option<u64>) -> Value {
+    let value = value(opened, tally, exit, remaining);
+    opened.recording.end(opened.session, &value).await;
+    value
 }
 
 /// Reports a dry run: the shape of a real report, with nothing done, and the plan.
@@ -70,12 +78,15 @@ fn value(opened: &Opened<'_>, tally: Tally, exit: Exit, remaining: Option<u64>) 
         principal: principal.as_deref(),
         dry_run: change.args.safety.dry_run,
         remaining,
+        changes: opened.changes().is_some(),
+        failed_to: opened.failed_to.as_ref().map(|to| to.shown.as_str()),
+        gone: opened.gone(&tally),
     };
     let value = match change.what {
-        What::Purge => serde_json::to_value(Purging::new(head, &around, place, tally)),
-        What::Replay => serde_json::to_value(Moving::new(Verb::Replay, head, &around, tally)),
-        What::Move => serde_json::to_value(Moving::new(Verb::Move, head, &around, tally)),
-        What::Copy => serde_json::to_value(Moving::new(Verb::Copy, head, &around, tally)),
+        What::Purge => serde_json::to_value(Purging::new(head, around, place, tally)),
+        What::Replay => serde_json::to_value(Moving::new(Verb::Replay, head, around, tally)),
+        What::Move => serde_json::to_value(Moving::new(Verb::Move, head, around, tally)),
+        What::Copy => serde_json::to_value(Moving::new(Verb::Copy, head, around, tally)),
     };
     // Reports are plain structures with text keys.
     value.expect("a report is always JSON")
@@ -101,6 +112,37 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     row("sent, not removed", t.not_removed);
     row("filter errors", t.filter_errors);
     row("unmarked", t.unmarked);
+    if opened.changes().is_some() {
+        text.row("changed", human::count(t.changed));
+    }
+    if t.held.as_secs() > 0 {
+        text.row("held back", format!("for {} by --hold-while-backlog", human::duration(t.held)));
+    }
+    if let (Some(to), n @ 1..) = (&opened.failed_to, t.set_aside) {
+        text.row("set aside", format!("{} in {}", human::counted(n, "failed message"), to.shown));
+    }
+    if let Some(canary) = &t.canary {
+        let verdict = match canary.verdict {
+            Verdict::Consumed => "consumed",
+            Verdict::CameBack => "came back",
+            Verdict::Unknown => "unknown",
+        };
+        text.row("canary", format!("{}: {verdict}", human::counted(canary.messages, "message")));
+        text.list("came back", returned(&canary.returned));
+    }
+    if let Some(Watched { watched, returned: back }) = &t.watched {
+        let back_text = human::counted(back.came_back, "message");
+        text.row("came back", format!("{back_text} within {}", human::duration(*watched)));
+        text.list("because of", returned(back));
+        if !back.came_back_complete {
+            text.note("not all of the queue could be looked through for what came back");
+        }
+    }
+    if let Some(gone) = opened.gone(t).filter(|g| g.count() > 0) {
+        let first = gone.listed.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let n = human::counted(gone.count(), "message");
+        text.row("gone", format!("{n} of the plan, no longer there or held by a consumer: {first}"));
+    }
     let skipped = t.skipped_because.iter().map(|(why, n)| format!("{} {}", human::count(*n), because(*why)));
     text.list("left alone", skipped);
     let left_out = t.left_out.iter().map(|(what, n)| format!("{what}: {}", human::counted(*n, "message")));
@@ -115,6 +157,14 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     text.list("may come twice", t.possible_duplicates.listed.iter().take(NAMED).cloned());
     if let Some(n) = t.closed.unseen.filter(|n| *n > 0) {
         text.row("not seen", format!("{} held by consumers", human::count(n)));
+    }
+    if t.unclaimed > 0 {
+        text.note(format!(
+            "{} under way when this run was cut off were not among those seen: something may hold them still; dlq resume {} \
+             looks again",
+            human::counted(t.unclaimed, "message"),
+            opened.run,
+        ));
     }
     if t.closed.bad_lines > 0 {
         text.row("bad lines", human::count(t.closed.bad_lines));
@@ -131,6 +181,15 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
     text.row("run", opened.run.to_string());
     t.closed.notices.iter().for_each(|n| _ = text.note(n.clone()));
     text
+}
+
+/// Causes of what came back.
+fn returned(back: &Returned) -> Vec<String> {
+    let line = |c: &Counted| {
+        let name = if c.name.is_empty() { "no cause known" } else { &c.name };
+        format!("{} × {name} {}", human::count(c.count), c.detail).trim_end().to_owned()
+    };
+    back.came_back_causes.iter().take(NAMED).map(line).collect()
 }
 
 /// What a purge does not reach.

@@ -61,6 +61,12 @@ pub fn body(payload: &Bytes, want: &Want) -> Val {
     }
 }
 
+/// Whether a payload is read as JSON.
+pub fn body_is_json(payload: &[u8]) -> bool {
+    let all = Bytes::new();
+    std::str::from_utf8(payload).is_ok() && Parser { all: &all, s: payload, i: 0 }.checked()
+}
+
 /// Whether this is a number as JSON writes it.
 pub fn is_number(text: &[u8]) -> bool {
     let all = Bytes::new();
@@ -110,6 +116,13 @@ impl Parser<'_> {
         let v = self.value(0, Some(want))?;
         self.space();
         (self.i == self.s.len()).then_some(v)
+    }
+
+    fn checked(&mut self) -> bool {
+        self.space();
+        let is = self.value(0, None).is_some();
+        self.space();
+        is && self.i == self.s.len()
     }
 
     fn peek(&self) -> Option<u8> {

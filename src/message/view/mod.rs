@@ -14,7 +14,8 @@ use super::unwrap::{self, Inner};
 use super::{ClaimCheck, DeadLetter, Mark, Origin, Payload, Value};
 use crate::death::{self, Death};
 
-pub use body::{MAX_DEPTH, Want, body, nesting};
+pub use body::{MAX_DEPTH, Want, body, body_is_json, is_number, nesting};
+pub use values::value as value_view;
 pub use write::{write_json, write_json_within, write_pretty};
 
 /// Top-level fields a program looks at; what it does not need is not built.

@@ -29,7 +29,8 @@ pub fn bytes(b: &Bytes) -> Val {
     Val::obj(o)
 }
 
-fn value(v: &Value) -> Val {
+/// One value.
+pub fn value(v: &Value) -> Val {
     match v {
         Value::Null => Val::Null,
         Value::Bool(b) => Val::from(*b),

@@ -27,6 +27,7 @@ fn context() -> Context {
         timeout: Duration::from_secs(5),
         skip_bad_lines: false,
         exclusive: false,
+        shared: Default::default(),
     }
 }
 

@@ -54,6 +54,18 @@ impl Offsets {
         }
     }
 
+    /// Takes in what another set has.
+    pub fn unite(&mut self, other: &Offsets) {
+        for (block, offsets) in &other.blocks {
+            let here = self.blocks.entry(*block).or_default();
+            let before = here.len();
+            *here |= offsets;
+            if here.len() > before {
+                self.changed.insert(*block);
+            }
+        }
+    }
+
     /// How many of a range are in it.
     pub fn count(&self, range: Range<i64>) -> u64 {
         parts(range).filter_map(|(block, low)| Some(self.blocks.get(&block)?.range_cardinality(low))).sum()
@@ -125,6 +137,14 @@ mod tests {
         assert_eq!(set.first_absent(131_071, 131_073), 131_073);
         assert_eq!(set.first_absent(0, 10), 0);
         assert_eq!(set.changed().map(|(b, _)| b).collect::<Vec<_>>(), [0, 1, 2]);
+        set.stored();
+        let mut other = Offsets::default();
+        other.insert(131_072);
+        set.unite(&other);
+        assert_eq!(set.changed().count(), 0, "nothing new came in");
+        other.insert(7);
+        set.unite(&other);
+        assert_eq!((set.contains(7), set.changed().count()), (true, 1));
         set.stored();
         assert!(!set.insert(131_072));
         assert_eq!(set.changed().count(), 0, "what was there is no change");

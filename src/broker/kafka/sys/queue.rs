@@ -65,14 +65,20 @@ impl<C: ConsumerContext> Queue<C> {
         }
     }
 
-    /// What there is, at most `most`; waits for `wait` at most.
+    /// What there is, at most `most`; waits for the first, `wait` at most.
     pub fn poll(&self, most: usize, wait: Duration) -> Records {
         let mut messages: Vec<*mut c::rd_kafka_message_t> = Vec::with_capacity(most);
         let millis = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the array has room for `most`, and the first `n` of it are written.
+        // Asked for many at once it waits out its time for the last of them. SAFETY: the array has room for `most`, and as many of
+        // it as is answered are written.
         unsafe {
-            let n = c::rd_kafka_consume_batch_queue(self.queue.as_ptr(), millis, messages.as_mut_ptr(), most);
-            messages.set_len(usize::try_from(n).unwrap_or(0));
+            let (queue, to) = (self.queue.as_ptr(), messages.as_mut_ptr());
+            let first = usize::try_from(c::rd_kafka_consume_batch_queue(queue, millis, to, most.min(1))).unwrap_or(0);
+            let rest = match first {
+                0 => 0,
+                _ => c::rd_kafka_consume_batch_queue(queue, 0, to.add(first), most - first),
+            };
+            messages.set_len(first + usize::try_from(rest).unwrap_or(0));
         }
         Records(messages)
     }

@@ -1,0 +1,165 @@
+//! Measuring many queues at once, again and again: what `depth`, `check`, `watch` and `list` share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::session::{Opening, Session};
+use crate::broker::{Address, Context, Depth, Error, Kind, Result, Shared, Source};
+use crate::cli;
+
+/// Questions to one broker at a time.
+const AT_ONCE: usize = 16;
+/// What is given on top of `--timeout`, so that a backend can say itself what it waited for.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// How queues are measured.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// `--accept`.
+    pub accept: &'a [String],
+    /// The age of the oldest message too, where that takes a look.
+    pub age: bool,
+    /// Longest for one queue, opening included; `None` where counting may take as long as it takes.
+    pub within: Option<Duration>,
+    /// For archives too, which are otherwise counted from end to end.
+    pub local: bool,
+}
+
+/// One queue that is measured: opened at the first time, and anew after a failure.
+pub struct Probe {
+    address: Address,
+    source: Option<Arc<dyn Source>>,
+}
+
+/// What one measurement gave.
+pub struct Measured {
+    /// How many and how old.
+    pub depth: Depth,
+    /// How far the age can be trusted, a sentence each.
+    pub notes: Vec<String>,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The opened queue.
+    pub source: Arc<dyn Source>,
+}
+
+/// What the queues of one broker have in common while they are measured.
+struct Broker {
+    turns: Semaphore,
+    silent: AtomicBool,
+}
+
+impl Probe {
+    /// Of this queue. Opens nothing yet.
+    pub fn new(address: Address) -> Probe {
+        Probe { address, source: None }
+    }
+
+    /// The queue.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Queues that differ in their last segment alone are taken for those of one broker.
+    fn broker(&self) -> &str {
+        let canonical = &self.address.canonical;
+        canonical.rfind(['/', ' ']).map_or(canonical.as_str(), |at| &canonical[..at])
+    }
+
+    async fn measure(&mut self, session: &Session, context: &Context, how: How<'_>) -> Result<Measured> {
+        let source = match &self.source {
+            Some(source) => Arc::clone(source),
+            None => session.open(&self.address, context).await?,
+        };
+        let mut depth = source.depth().await?;
+        let mut notes = vec![];
+        if how.age && depth.oldest.is_none() && depth.waiting() != Some(0) {
+            let oldest = source.oldest().await?;
+            depth.oldest = oldest.at;
+            notes = oldest.notes;
+        }
+        self.source = Some(Arc::clone(&source));
+        Ok(Measured { depth, notes, at: Timestamp::now(), source })
+    }
+
+    async fn bounded(&mut self, session: &Session, context: &Context, how: How<'_>, of: &Broker) -> Result<Measured> {
+        let Some(within) = how.within else { return self.measure(session, context, how).await };
+        // The semaphore is never closed.
+        let _turn = of.turns.acquire().await;
+        if of.silent.load(Ordering::Relaxed) {
+            return Err(self.silent(within).hint("another queue of this broker was waited for as long already"));
+        }
+        let measured = tokio::time::timeout(within + GRACE, self.measure(session, context, how)).await;
+        let measured = measured.unwrap_or_else(|_| Err(self.silent(within).hint("--timeout sets how long to wait")));
+        if let Err(e) = &measured {
+            self.source = None;
+            of.silent.fetch_or(e.kind() == Kind::Timeout, Ordering::Relaxed);
+        }
+        measured
+    }
+
+    fn silent(&self, within: Duration) -> Error {
+        silent(&self.address, within)
+    }
+}
+
+/// Of a broker that was waited for in vain.
+pub fn silent(queue: &Address, within: Duration) -> Error {
+    Error::new(Kind::Timeout, format!("{queue} did not answer within {within:?}"))
+}
+
+/// Measures all of them at once; the results are in their order. Those of one broker share a connection where the backend can,
+/// and one that does not answer holds up nothing but itself.
+pub async fn all(session: &Session, probes: &mut [Probe], how: How<'_>) -> Vec<Result<Measured>> {
+    let several = probes.len() > 1;
+    let shared = Shared::pool();
+    let mut brokers: HashMap<String, Arc<Broker>> = HashMap::new();
+    let running = probes.iter_mut().map(|probe| {
+        let of = brokers
+            .entry(probe.broker().to_owned())
+            .or_insert_with(|| Arc::new(Broker { turns: Semaphore::new(AT_ONCE), silent: AtomicBool::new(false) }));
+        let of = Arc::clone(of);
+        let mut context = session.context(Opening { accept: how.accept, ..Opening::default() });
+        context.shared = shared.clone();
+        context.timeout = how.within.map_or(context.timeout, |within| within.min(context.timeout));
+        if several {
+            let (ui, shown) = (session.ui.clone(), probe.address.shown.clone());
+            context.notice = Arc::new(move |text| ui.notice(&format!("{shown}: {text}")));
+        }
+        // An archive is counted from end to end, which takes what it takes.
+        let within = how.within.filter(|_| how.local || !probe.address.backend.creates());
+        async move { probe.bounded(session, &context, How { within, ..how }, &of).await }
+    });
+    join_all(running).await
+}
+
+/// What was typed, and every named queue where those are asked for, but none of these twice.
+///
+/// # Errors
+/// `Usage`: what is no address; no queue has a name.
+pub fn named(session: &Session, typed: &[String], all: bool, connection: &cli::Connection) -> Result<Vec<Probe>> {
+    if all && session.config.queues.is_empty() {
+        return Err(Error::new(Kind::Usage, "no queue has a name in the configuration")
+            .hint("dlq config show tells where the file is looked for"));
+    }
+    let addresses = typed.iter().map(|queue| session.address(queue, connection));
+    let mut addresses = addresses.collect::<Result<Vec<_>>>()?;
+    for name in session.config.queues.keys().filter(|_| all) {
+        let named = session.address(name, connection)?;
+        if !addresses.iter().any(|a| a.canonical == named.canonical && a.options == named.options) {
+            addresses.push(named);
+        }
+    }
+    Ok(probes(addresses))
+}
+
+/// Of addresses that were understood before.
+pub fn probes(addresses: impl IntoIterator<Item = Address>) -> Vec<Probe> {
+    addresses.into_iter().map(Probe::new).collect()
+}

@@ -1,0 +1,57 @@
+//! The broker is killed and started again under a watch. A test program of its own: nothing else runs beside it.
+#![allow(missing_docs)]
+#![allow(dead_code, reason = "the cluster's helper is shared")]
+
+#[path = "kafka/cluster.rs"]
+mod cluster;
+#[path = "support/sandbox.rs"]
+mod sandbox;
+#[path = "support/servers.rs"]
+mod servers;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cluster::{Cluster, cluster};
+use sandbox::Sandbox;
+use serde_json::Value;
+
+fn control(script: &str, what: &str) {
+    let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
+    assert!(done.success(), "{what}");
+}
+
+#[test]
+fn a_watch_outlives_a_broker_and_sees_what_came_after() {
+    let Some(cluster) = cluster() else { return };
+    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
+    let topic = cluster.topic(2, &[]);
+    cluster.send(&topic, &[Cluster::dead("orders", 0, "k", "1")]);
+    let sandbox = Sandbox::new();
+    let address = cluster.address(&topic);
+    let args = ["--until", "depth>=3", "--timeout", "100s", "--interval", "300ms", "-o", "jsonl"];
+    let watch = sandbox
+        .command()
+        .args(["watch", &address])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start dlq");
+    std::thread::sleep(Duration::from_secs(2));
+    control(&script, "kill");
+    // Longer than one answer is waited for.
+    std::thread::sleep(Duration::from_secs(35));
+    control(&script, "start");
+    cluster.send(&topic, &[Cluster::dead("orders", 1, "k", "2"), Cluster::dead("orders", 1, "k", "3")]);
+    let ran = watch.wait_with_output().expect("wait");
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(0), "{out} {err}");
+    let readings: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert_eq!(readings.first().map(|r| &r["unresolved"]), Some(&1.into()), "{out}");
+    assert!(readings.iter().any(|r| !r["error"].is_null()), "the loss was seen: {out}");
+    assert_eq!(readings.last().map(|r| &r["unresolved"]), Some(&3.into()), "{out}");
+    assert_eq!(err.matches("cannot be read for now").count(), 1, "{err}");
+    assert_eq!(err.matches("is back, after").count(), 1, "{err}");
+}
