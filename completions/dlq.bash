@@ -365,7 +365,7 @@ _dlq() {
             return 0
             ;;
         dlq__subcmd__config__subcmd__names)
-            opts="-o -q -v -h --output --quiet --verbose --color --log-format --timeout --help"
+            opts="-o -q -v -h --clusters --output --quiet --verbose --color --log-format --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1870,17 +1870,25 @@ else
 fi
 
 _dlq_names() {
-    local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" name
+    local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" verb="" at name more=""
     _dlq "$@"
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        case "${COMP_WORDS[at]}" in inspect | filter | sample | stats | replay | redrive | copy | move | purge | depth | check | can-i | watch | list | config) verb="${COMP_WORDS[at]}"; break ;; esac
+    done
+    if [[ -z "$verb" || "$cur" == -* ]]; then return 0; fi
     case "$prev" in
         --to) COMPREPLY=() ;;
-        -*) return 0 ;;
+        --accept | --arg | --argjson | --backup | --by | --canary | --canary-wait | --cause | --color | --concurrency | --confirm | --crit | --delimiter | --drop-header | --exec | --exec-timeout | --failed-to | --filter | --filter-file | --filter-timeout | --for | --group | --hold-while-backlog | --id | --ids-from | --interval | --limit | --log-format | --map | --max-age | --max-failures | --max-growth | --max-replays | --on-failure | --order | --output | --over | --partitions | --plan | --plan-max-age | --plan-out | --print | --rate | --run | --scan-limit | --seed | --set-header | --since | --timeout | --to-X | --to-topic | --until | --unwrap | --warn | --watch-return | --when | -F | -X | -f | -n | -o | : | =) return 0 ;;
     esac
-    if [[ $COMP_CWORD -lt 2 || "$cur" == -* ]]; then return 0; fi
-    case "${COMP_WORDS[1]}" in inspect|filter|sample|stats|replay|redrive|copy|move|purge|depth|check|can-i|watch) ;; *) return 0 ;; esac
+    case "$verb" in
+        list) more=--clusters ;;
+        can-i) if ((at + 1 == COMP_CWORD)); then return 0; fi ;;
+        config)
+            case " ${COMP_WORDS[*]:at+1:COMP_CWORD-at-1} " in *" show "* | *" check "*) ;; *) return 0 ;; esac ;;
+    esac
     while IFS= read -r name; do
         if [[ "$name" == "$cur"* ]]; then COMPREPLY+=("$name"); fi
-    done < <("${COMP_WORDS[0]}" config names 2>/dev/null)
+    done < <("${COMP_WORDS[0]}" config names $more 2>/dev/null)
     if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == */ ]]; then compopt -o nospace 2>/dev/null; fi
     return 0
 }

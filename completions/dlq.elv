@@ -678,6 +678,7 @@ set edit:completion:arg-completer[dlq] = {|@words|
             cand --color 'When to colour'
             cand --log-format 'How to write plan, progress, notices and errors on standard error'
             cand --timeout 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)'
+            cand --clusters 'Those of clusters alone, as `list` takes them'
             cand -q 'Print nothing but data and errors'
             cand --quiet 'Print nothing but data and errors'
             cand -v 'Say more'

@@ -713,6 +713,7 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -l clusters -d 'Those of clusters alone, as `list` takes them'
 complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s q -l quiet -d 'Print nothing but data and errors'
 complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s v -l verbose -d 'Say more'
 complete -c dlq -n "__fish_dlq_using_subcommand config; and __fish_seen_subcommand_from names" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -748,4 +749,6 @@ complete -c dlq -n "__fish_dlq_using_subcommand man" -s v -l verbose -d 'Say mor
 complete -c dlq -n "__fish_dlq_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 
 complete -c dlq -n "__fish_seen_subcommand_from inspect filter sample stats replay redrive copy move purge depth check can-i watch" -a "(dlq config names 2>/dev/null)"
-complete -c dlq -n "__fish_seen_subcommand_from replay redrive" -l to -r -a "(dlq config names 2>/dev/null)"
+complete -c dlq -n "__fish_seen_subcommand_from list" -a "(dlq config names --clusters 2>/dev/null)"
+complete -c dlq -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show check" -a "(dlq config names 2>/dev/null)"
+complete -c dlq -n "__fish_seen_subcommand_from replay redrive can-i" -l to -r -a "(dlq config names 2>/dev/null)"

@@ -44,15 +44,20 @@ pub enum What {
     },
     /// Print the names, for completion scripts
     #[command(hide = true)]
-    Names,
+    Names {
+        /// Those of clusters alone, as `list` takes them
+        #[arg(long)]
+        clusters: bool,
+    },
 }
 
 /// Prints the names that a shell may offer. Without a configuration that can be read there are none.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn names(ui: &Ui) -> Result<Exit> {
-    let offered = Config::load().unwrap_or_default().offered();
+pub fn names(clusters: bool, ui: &Ui) -> Result<Exit> {
+    let config = Config::load().unwrap_or_default();
+    let offered = if clusters { config.clusters.keys().cloned().collect() } else { config.offered() };
     let mut data = ui.data();
     data.write(offered.iter().map(|name| format!("{name}\n")).collect::<String>().as_bytes())?;
     data.finish()?;
@@ -67,7 +72,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     match &args.what {
         What::Show { names } => show(names, session),
         What::Check { names, accept } => check(names, &accept.accept, session).await,
-        What::Names => self::names(&session.ui),
+        What::Names { clusters } => self::names(*clusters, &session.ui),
     }
 }
 
@@ -83,12 +88,27 @@ fn chosen(names: &[String], config: &Config) -> Result<Vec<String>> {
     if names.is_empty() {
         return Ok(config.queues.keys().cloned().collect());
     }
-    for name in names {
-        if !config.clusters.contains_key(name) {
-            config.resolve(name, &[])?;
-        }
+    // Completions offer a cluster with its slash.
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| name.strip_suffix('/').filter(|c| config.clusters.contains_key(*c)).unwrap_or(name).to_owned())
+        .collect();
+    for name in names.iter().filter(|name| !config.clusters.contains_key(*name)) {
+        config.resolve(name, &[])?;
     }
-    Ok(names.to_vec())
+    Ok(names)
+}
+
+/// A queue and a cluster may have the same name.
+fn is_queue(name: &str, config: &Config) -> bool {
+    config.queues.contains_key(name) || !config.clusters.contains_key(name)
+}
+
+/// The named queues of a cluster.
+fn within<'a>(cluster: &'a str, config: &'a Config) -> impl Iterator<Item = &'a String> {
+    let in_it = move |at: &str| at.strip_prefix(cluster).is_some_and(|rest| rest.starts_with('/'));
+    let of = move |q: &&crate::config::Queue| q.address.as_ref().is_some_and(|a| in_it(&a.value));
+    config.queues.iter().filter(move |(_, q)| of(q)).map(|(name, _)| name)
 }
 
 fn show(names: &[String], session: &Session) -> Result<Exit> {
@@ -98,12 +118,12 @@ fn show(names: &[String], session: &Session) -> Result<Exit> {
         session.ui.notice(&format!("there is no configuration file; it would be {place}"));
         return print(&[], session);
     };
-    let mut rows = vec![];
-    let clusters = config.clusters.keys().filter(|name| names.is_empty() || names.contains(name));
+    let (mut rows, chosen) = (vec![], chosen(names, config)?);
+    let clusters = config.clusters.keys().filter(|name| names.is_empty() || chosen.contains(name));
     for name in clusters {
         rows.extend(of_cluster(name, config));
     }
-    for name in chosen(names, config)?.iter().filter(|name| !config.clusters.contains_key(*name)) {
+    for name in chosen.iter().filter(|name| is_queue(name, config)) {
         rows.extend(of_queue(name, config)?);
     }
     session.ui.notice(&format!("read from {}", path.display()));
@@ -218,8 +238,14 @@ fn written(columns: &[Column], cells: &[Vec<String>], values: Vec<Value>, sessio
 
 async fn check(names: &[String], accept: &[String], session: &Session) -> Result<Exit> {
     let config = &session.config;
-    let queues: Vec<String> =
-        chosen(names, config)?.into_iter().filter(|name| !config.clusters.contains_key(name)).collect();
+    let chosen = chosen(names, config)?;
+    let clusters: Vec<_> = chosen.iter().filter(|c| !names.is_empty() && config.clusters.contains_key(*c)).collect();
+    let mut queues: Vec<_> = chosen.iter().filter(|name| is_queue(name, config)).cloned().collect();
+    for name in clusters.iter().flat_map(|c| within(c, config)) {
+        if !queues.contains(name) {
+            queues.push(name.clone());
+        }
+    }
     let addresses = queues.iter().map(|name| config.resolve(name, &[]).map(|r| r.address));
     let mut probes = probing::probes(addresses.collect::<Result<Vec<_>>>()?);
     let how = How { accept, age: false, within: Some(session.timeout()), local: false };
@@ -240,16 +266,16 @@ async fn check(names: &[String], accept: &[String], session: &Session) -> Result
             tried.push((format!("{name}, to"), to.shown.clone(), reached(&to, session).await));
         }
     }
-    let unused = config.clusters.keys().filter(|c| {
-        let prefix = format!("{c}/");
-        !config.queues.values().any(|q| q.address.as_ref().is_some_and(|a| a.value.starts_with(&prefix)))
-    });
-    if names.is_empty() {
-        for cluster in unused {
-            session.ui.notice(&format!("cluster {cluster} was not tried: no queue in it has a name"));
-        }
+    let mut untried = 0;
+    let meant = config.clusters.keys().filter(|c| names.is_empty() || clusters.contains(c));
+    for cluster in meant.filter(|c| within(c, config).next().is_none()) {
+        session.ui.notice(&format!("cluster {cluster} was not tried: no queue in it has a name"));
+        untried += usize::from(!names.is_empty());
     }
-    report(tried, session)
+    Ok(match report(tried, session)? {
+        Exit::Done if untried > 0 => Exit::Partly,
+        exit => exit,
+    })
 }
 
 async fn reached(to: &Address, session: &Session) -> Result<String> {

@@ -80,7 +80,7 @@ fn run(cli: &Cli, ui: &Ui) -> Result<Exit> {
     match &cli.verb {
         Verb::Completions(args) => return completions::run(args, ui),
         Verb::Man(args) => return man::run(args, ui),
-        Verb::Config(config::Args { what: config::What::Names }) => return config::names(ui),
+        Verb::Config(config::Args { what: config::What::Names { clusters } }) => return config::names(*clusters, ui),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

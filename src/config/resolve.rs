@@ -78,6 +78,7 @@ impl Config {
             true => addressed(typed, |_| Origin::Address)?,
             false => {
                 let (word, query) = typed.split_once('?').unwrap_or((typed, ""));
+                let word = word.strip_suffix('/').unwrap_or(word);
                 let cluster = self.clusters.get(word).ok_or_else(|| self.no_cluster(word))?;
                 above_the_file(self.whole(word, cluster)?, query)?
             }

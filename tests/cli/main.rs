@@ -10,3 +10,6 @@ mod naming;
 mod runs;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
+#[path = "../support/servers.rs"]
+mod servers;
+mod shells;
