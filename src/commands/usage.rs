@@ -1,7 +1,7 @@
 //! What the parser of the command line says, and what the slip may have been.
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, ValueEnum};
 
 use crate::broker::address::hide;
 use crate::cli::Cli;
@@ -24,9 +24,19 @@ pub fn said(e: &clap::Error, ui: &Ui) -> Exit {
 
 /// The format a command line of `check`, wrong as it is, asks for; `None` where it is of another verb.
 pub fn of_check(args: impl IntoIterator<Item = std::ffi::OsString>) -> Option<Format> {
-    let found = Cli::command().ignore_errors(true).try_get_matches_from(args).ok()?;
-    let (_, check) = found.subcommand().filter(|(name, _)| *name == "check")?;
-    Some(check.try_get_one::<Format>("output").ok().flatten().copied().unwrap_or_default())
+    let args: Vec<_> = args.into_iter().collect();
+    let found = Cli::command().ignore_errors(true).try_get_matches_from(&args).ok()?;
+    found.subcommand().filter(|(name, _)| *name == "check")?;
+    // The parser gives up at the first slip, and what is asked for may stand behind it.
+    let words: Vec<_> = args.iter().filter_map(|a| a.to_str()).collect();
+    let behind = |at: usize| words.get(at + 1).copied();
+    let asked = words.iter().enumerate().filter_map(|(at, word)| match word.strip_prefix("--output") {
+        Some("") => behind(at),
+        Some(rest) => rest.strip_prefix('='),
+        None if *word == "-o" => behind(at),
+        None => word.strip_prefix("-o").map(|rest| rest.strip_prefix('=').unwrap_or(rest)),
+    });
+    Some(asked.filter_map(|name| Format::from_str(name, false).ok()).next_back().unwrap_or_default())
 }
 
 /// What is wrong, without what the parser adds below it, and without secrets.

@@ -30,9 +30,10 @@ fn message(v: &Verdict) -> String {
     lines.join("\n")
 }
 
-/// As GitHub's own toolkit escapes them.
+/// As GitHub's own toolkit escapes them. Other control characters act on whatever shows the log.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    text.replace(char::is_control, " ")
 }
 
 fn property(text: &str) -> String {

@@ -12,20 +12,40 @@ pub(super) fn render(report: &Report) -> Vec<u8> {
             status => {
                 let kind = if status == Status::Unknown { NonSuccessKind::Error } else { NonSuccessKind::Failure };
                 let mut failed = TestCaseStatus::non_success(kind);
-                failed.set_message(v.summary()).set_type(status.word());
+                failed.set_message(legal(&v.summary())).set_type(status.word());
                 failed
             }
         };
-        let mut case = TestCase::new(v.queue.as_str(), status);
+        let mut case = TestCase::new(legal(&v.queue), status);
         case.set_classname("dlq.check");
         let alone = Report { verdicts: vec![v.clone()], ..report.clone() };
         let mut lines = vec![alone.headline()];
         lines.extend(alone.details(false));
-        case.set_system_out(lines.join("\n"));
+        case.set_system_out(legal(&lines.join("\n")));
         suite.add_test_case(case);
     }
+    text(suite)
+}
+
+/// That no queue could be asked: a test case that ended in an error.
+pub(super) fn error(why: &str) -> Vec<u8> {
+    let mut failed = TestCaseStatus::non_success(NonSuccessKind::Error);
+    failed.set_message(legal(why)).set_type(Status::Unknown.word());
+    let mut case = TestCase::new("dlq check", failed);
+    case.set_classname("dlq.check");
+    let mut suite = TestSuite::new("dlq check");
+    suite.add_test_case(case);
+    text(suite)
+}
+
+fn text(suite: TestSuite) -> Vec<u8> {
     let mut suites = Suites::new("dlq check");
     suites.add_test_suite(suite);
-    // Writing to memory does not fail, and what XML cannot hold the library leaves out.
+    // Writing to memory does not fail.
     suites.to_string().unwrap_or_default().into_bytes()
+}
+
+/// XML has no way to write most control characters, nor these two: a reader refuses the whole document then.
+fn legal(text: &str) -> String {
+    text.replace(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{fffe}' | '\u{ffff}'), " ")
 }

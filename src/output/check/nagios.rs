@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report) -> String {
 fn figures(v: &Verdict, report: &Report) -> Vec<String> {
     let t = &report.thresholds;
     let or = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());
-    let name = v.queue.replace(['\'', '=', '|'], "_").replace(char::is_whitespace, "_");
+    let name = v.queue.replace(['\'', '=', '|'], "_").replace(|c: char| c.is_whitespace() || c.is_control(), "_");
     // With one queue a short label is what graphs want.
     let label = |what: &str| if report.verdicts.len() == 1 { what.to_owned() } else { format!("'{name} {what}'") };
     let mut all = vec![];

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{Status, github, json, one_line};
+use super::{Status, github, json, junit, one_line};
 use crate::output::{Format, Look};
 use crate::replay::report::SCHEMA;
 
-/// That the verdict is not known, and why. Nothing in JUnit's XML, which has no place for it without a test case.
+/// That the verdict is not known, and why.
 pub fn none(why: &str, format: Format, look: &Look) -> Vec<u8> {
     let status = Status::Unknown;
     let line = one_line(&format!("DLQ {} - {}", status.word(), why.split_whitespace().collect::<Vec<_>>().join(" ")));
@@ -15,7 +15,7 @@ pub fn none(why: &str, format: Format, look: &Look) -> Vec<u8> {
             let value = json!({ "schema": SCHEMA, "status": status, "queues": [], "error": why });
             return json::object(&value, format, look);
         }
-        Format::Junit => return vec![],
+        Format::Junit => return junit::error(&line),
         Format::Prometheus => format!("# {line}").into_bytes(),
         Format::Github => github::error(&line).into_bytes(),
         _ => line.into_bytes(),

@@ -1,5 +1,7 @@
 //! Metrics in Prometheus' text format, for the textfile collector of the node exporter.
 
+use std::collections::BTreeMap;
+
 use super::{Report, Verdict};
 
 type Metric = (&'static str, &'static str, fn(&Verdict) -> Option<i64>);
@@ -20,19 +22,32 @@ fn number(n: Option<u64>) -> Option<i64> {
 /// What is not known has no sample.
 pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
+    let labels = labels(report);
     for (name, help, of) in METRICS {
-        let samples: Vec<_> = report.verdicts.iter().filter_map(|v| Some((&v.queue, of(v)?))).collect();
+        let samples: Vec<_> = report.verdicts.iter().enumerate().filter_map(|(n, v)| Some((n, of(v)?))).collect();
         if samples.is_empty() {
             continue;
         }
         out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-        for (queue, value) in samples {
-            out.push_str(&format!("{name}{{queue=\"{}\"}} {value}\n", label(queue)));
+        for (n, value) in samples {
+            out.push_str(&format!("{name}{{{}}} {value}\n", &labels[n]));
         }
     }
     out
 }
 
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+/// A queue each. Two of the same address, behind different options, must not be the same series: a reader refuses the whole then.
+fn labels(report: &Report) -> Vec<String> {
+    let mut seen = BTreeMap::new();
+    let of = |v: &Verdict| {
+        let n = seen.entry(v.queue.clone()).and_modify(|n| *n += 1).or_insert(1);
+        let queue = escaped(&v.queue);
+        if *n == 1 { format!("queue=\"{queue}\"") } else { format!("queue=\"{queue}\",nth=\"{n}\"") }
+    };
+    report.verdicts.iter().map(of).collect()
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    text.replace(char::is_control, " ")
 }

@@ -60,6 +60,75 @@ fn prometheus_escapes_labels_and_leaves_out_what_is_unknown() {
 }
 
 #[test]
+fn no_two_series_are_the_same() {
+    let mut twice = report();
+    twice.verdicts.push(Verdict { count: Some(4), ..Verdict::new("file:a".into()) });
+    let text = String::from_utf8(twice.render(Format::Prometheus, &Look::PLAIN)).expect("UTF-8");
+    let mut series: Vec<&str> =
+        text.lines().filter(|l| !l.starts_with('#')).map(|l| &l[..=l.rfind('}').expect("labels")]).collect();
+    let all = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), all, "{text}");
+    assert!(text.contains("dlq_messages{queue=\"file:a\",nth=\"2\"} 4\n"), "{text}");
+}
+
+/// Names come from brokers and from messages.
+const HOSTILE: &str = "file:\u{1b}[31m%,:\r\n]]><&\"'|=\u{1}\u{85}\u{fffe}\u{ffff}\u{7f}é";
+
+fn hostile() -> Report {
+    let mut v = Verdict { count: Some(3), ..Verdict::new(HOSTILE.into()) };
+    v.reason(Status::Critical, HOSTILE);
+    v.causes = Some(vec![Cause { cause: None, count: 1, what: HOSTILE.into(), example: HOSTILE.into() }]);
+    v.notes.push(HOSTILE.into());
+    let two = vec![v.clone(), Verdict::new("file:b".into())];
+    Report { verdicts: two, started: Timestamp::UNIX_EPOCH, thresholds: Thresholds::default() }
+}
+
+#[test]
+fn what_names_have_in_them_acts_on_nothing_that_reads_the_verdict() {
+    for format in [Format::Text, Format::Nagios, Format::Prometheus, Format::Junit, Format::Github] {
+        let text = String::from_utf8(hostile().render(format, &Look::PLAIN)).expect("UTF-8");
+        let acts = |c: char| c.is_control() && c != '\n';
+        assert!(!text.contains(acts), "{format:?}: {text:?}");
+        let begins =
+            |l: &str| l.starts_with("::") || l.starts_with("DLQ ") || l.starts_with('#') || l.starts_with("dlq_");
+        let forged = text.lines().filter(|l| l.contains("]]") && !begins(l) && l.starts_with("]]")).count();
+        assert!(format == Format::Junit || forged == 0, "{format:?}: a name begins a line: {text}");
+    }
+    let text = String::from_utf8(hostile().render(Format::Github, &Look::PLAIN)).expect("UTF-8");
+    let title = "::error title=file%3A [31m%25%2C%3A%0D%0A]]><&\"'|= ";
+    assert!(text.starts_with(title), "{text}");
+}
+
+#[test]
+fn junit_is_xml_whatever_it_is_made_of() {
+    let documents = [hostile().render(Format::Junit, &Look::PLAIN), none(HOSTILE, Format::Junit, &Look::PLAIN)];
+    for document in documents {
+        let text = String::from_utf8(document).expect("UTF-8");
+        // What XML 1.0 calls a Char.
+        let legal =
+            |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        assert!(text.chars().all(legal), "{text:?}");
+        let mut reader = quick_xml::Reader::from_str(&text);
+        let mut depth = 0;
+        loop {
+            match reader.read_event().unwrap_or_else(|e| panic!("{e}: {text}")) {
+                quick_xml::events::Event::Start(e) => {
+                    depth += 1;
+                    e.attributes().for_each(|a| _ = a.expect("an attribute"));
+                }
+                quick_xml::events::Event::End(_) => depth -= 1,
+                quick_xml::events::Event::Eof => break,
+                _ => {}
+            }
+        }
+        assert_eq!(depth, 0, "{text}");
+        assert!(text.contains("errors=\"1\"") || text.contains("failures=\"1\""), "{text}");
+    }
+}
+
+#[test]
 fn github_has_an_annotation_for_what_is_not_ok() {
     let text = rendered(Format::Github);
     assert!(text.contains("::error title=file%3Ac is UNKNOWN::file:c: 100%25 unknown\n"), "{text}");
