@@ -248,7 +248,7 @@ async fn check(names: &[String], accept: &[String], session: &Session) -> Result
     }
     let addresses = queues.iter().map(|name| config.resolve(name, &[]).map(|r| r.address));
     let mut probes = probing::probes(addresses.collect::<Result<Vec<_>>>()?);
-    let how = How { accept, age: false, within: Some(session.timeout()), local: false };
+    let how = How { accept, age: false, within: Some(session.timeout()), until: None, local: false };
     let found = probing::all(session, &mut probes, how).await;
     let mut tried: Vec<(String, String, Result<String>)> = vec![];
     for ((name, probe), found) in queues.iter().zip(&probes).zip(found) {

@@ -43,7 +43,8 @@ pub struct Args {
 /// A wrong address; with one queue, whatever keeps it from being measured.
 pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     let mut probes = probing::named(session, &args.queues, args.all_named, &args.connection)?;
-    let how = How { accept: &args.accept.accept, age: args.age, within: Some(session.timeout()), local: false };
+    let how =
+        How { accept: &args.accept.accept, age: args.age, within: Some(session.timeout()), until: None, local: false };
     let mut results = probing::all(session, &mut probes, how).await;
     if session.stop.is_cancelled() {
         return Ok(session.stopped());

@@ -9,6 +9,7 @@ pub mod copy;
 pub mod depth;
 mod expiring;
 pub mod filter;
+mod glance;
 pub mod history;
 pub mod inspect;
 pub mod list;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::glance;
 use super::session::{Opening, Session};
 use crate::broker::{Address, Context, Depth, Error, Kind, Result, Shared, Source};
 use crate::cli;
@@ -27,6 +29,8 @@ pub struct How<'a> {
     pub age: bool,
     /// Longest for one queue, opening included; `None` where counting may take as long as it takes.
     pub within: Option<Duration>,
+    /// When it is over for all of them, those included whose turn has not come.
+    pub until: Option<Instant>,
     /// For archives too, which are otherwise counted from end to end.
     pub local: bool,
 }
@@ -91,11 +95,20 @@ impl Probe {
     async fn bounded(&mut self, session: &Session, context: &Context, how: How<'_>, of: &Broker) -> Result<Measured> {
         let Some(within) = how.within else { return self.measure(session, context, how).await };
         // The semaphore is never closed.
-        let _turn = of.turns.acquire().await;
+        let turn = of.turns.acquire();
+        let _turn = match how.until {
+            None => turn.await,
+            Some(end) => match tokio::time::timeout_at(end, turn).await {
+                Ok(turn) => turn,
+                Err(_) => return Err(self.silent(within).hint("the other queues of its broker took as long")),
+            },
+        };
         if of.silent.load(Ordering::Relaxed) {
             return Err(self.silent(within).hint("another queue of this broker was waited for as long already"));
         }
-        let measured = tokio::time::timeout(within + GRACE, self.measure(session, context, how)).await;
+        let end = [Some(Instant::now() + within), how.until].into_iter().flatten().min();
+        let end = end.unwrap_or_else(Instant::now) + GRACE;
+        let measured = tokio::time::timeout_at(end, self.measure(session, context, how)).await;
         let measured = measured.unwrap_or_else(|_| Err(self.silent(within).hint("--timeout sets how long to wait")));
         if let Err(e) = &measured {
             self.source = None;
@@ -107,6 +120,30 @@ impl Probe {
     fn silent(&self, within: Duration) -> Error {
         silent(&self.address, within)
     }
+}
+
+/// The time of the oldest message where the broker tells none: by a look, where that is affordable.
+async fn seen(mut measured: Measured, session: &Session, how: How<'_>) -> Measured {
+    let known = measured.depth.oldest.is_some() || measured.depth.waiting() == Some(0);
+    if !how.age || known || !measured.notes.is_empty() {
+        return measured;
+    }
+    let unknown = |why: String| format!("the age of the oldest is not known: {why}");
+    let source = &*measured.source;
+    if let Err(why) = glance::affordable(source, how.accept) {
+        measured.notes.push(unknown(why));
+        return measured;
+    }
+    let until = how.within.map(|within| Instant::now() + within);
+    match glance::oldest(source, &glance::Bound { until, stop: session.stop.clone() }).await {
+        Ok((None, why)) => measured.notes.extend(why.map(unknown)),
+        Ok((at, more)) => {
+            measured.depth.oldest = at;
+            measured.notes.extend(more.map(|why| format!("there may be an older one: {why}")));
+        }
+        Err(e) => measured.notes.push(unknown(e.to_string())),
+    }
+    measured
 }
 
 /// Of a broker that was waited for in vain.
@@ -134,7 +171,13 @@ pub async fn all(session: &Session, probes: &mut [Probe], how: How<'_>) -> Vec<R
         }
         // An archive is counted from end to end, which takes what it takes.
         let within = how.within.filter(|_| how.local || !probe.address.backend.creates());
-        async move { probe.bounded(session, &context, How { within, ..how }, &of).await }
+        async move {
+            let how = How { within, ..how };
+            match probe.bounded(session, &context, how, &of).await {
+                Ok(measured) => Ok(seen(measured, session, how).await),
+                Err(e) => Err(e),
+            }
+        }
     });
     join_all(running).await
 }

@@ -1,7 +1,11 @@
 //! `depth`, `check`, `can-i` and names, over many queues of several real brokers and of brokers that fail.
 
+mod bounded;
 mod brokers;
 mod failing;
+#[path = "../support/fake_aws/mod.rs"]
+mod fake_aws;
+mod looking;
 mod names;
 #[path = "../support/sandbox.rs"]
 mod sandbox;

@@ -85,8 +85,16 @@ fn verdicts() {
         assert_eq!((ran.code, ran.lines()), (3, 1), "{args:?}: {}", ran.stdout());
         assert!(ran.stdout().starts_with("DLQ UNKNOWN - "), "{}", ran.stdout());
         assert!(!ran.stderr.is_empty(), "{args:?}");
-        let ran = s.run(&[&["check", q, "-o", "json"], args].concat());
-        assert_eq!((ran.code, &ran.json()["status"]), (3, &"UNKNOWN".into()), "{args:?}");
+        // In the format that is asked for, wherever that stands.
+        for form in [&["-o", "json"][..], &["--output=json"], &["-ojson"]] {
+            for ran in [s.run(&[&["check", q], form, args].concat()), s.run(&[&["check", q], args, form].concat())] {
+                assert_eq!((ran.code, &ran.json()["status"]), (3, &"UNKNOWN".into()), "{args:?}");
+            }
+        }
+        let ran = s.run(&[&["check", q], args, &["-o", "junit"]].concat());
+        assert!(ran.code == 3 && ran.stdout().contains("errors=\"1\""), "{args:?}: {}", ran.stdout());
+        let ran = s.run(&[&["check", q], args, &["-o", "prometheus"]].concat());
+        assert!(ran.code == 3 && ran.stdout().starts_with("# DLQ UNKNOWN"), "{args:?}: {}", ran.stdout());
     }
     let ran = s.run(&["check", "amqp://ops:secret@h/q", "--bogus", "amqp://ops:secret@h/q"]);
     assert!(ran.code == 3 && !ran.stdout().contains("secret"), "{}", ran.stdout());
@@ -101,6 +109,58 @@ fn verdicts() {
     s.write("orders.ndjson", &format!("{text}{more}"));
     let ran = s.run(&["check", q, "--max-growth", "10/h", "-o", "json"]);
     assert_eq!((ran.code, &ran.json()["queues"][0]["growth"]), (2, &10.into()), "{}", ran.stdout());
+}
+
+#[test]
+fn the_configuration_is_tried_a_cluster_at_a_time() {
+    let s = named();
+    let tried = |args: &[&str]| {
+        let ran = s.run(&[&["config", "check", "-o", "json"], args].concat());
+        let names: Vec<String> = ran.json().as_array().expect("a list").iter().map(|t| t["name"].to_string()).collect();
+        (ran.code, names.join(" "), ran.stderr)
+    };
+    let (code, names, said) = tried(&["here"]);
+    assert_eq!((code, names.as_str()), (0, "\"orders\""), "{said}");
+    assert_eq!(tried(&["here/", "orders"]).1, "\"orders\"", "as completions offer it, and each once");
+    s.write("config/dlq/config.toml", "[cluster.here]\naddress = \"file:.\"\n");
+    let (code, names, said) = tried(&["here"]);
+    assert_eq!((code, names.as_str()), (3, ""), "what was asked for was not tried: {said}");
+    assert!(said.contains("cluster here was not tried"), "{said}");
+    assert_eq!(tried(&[]).0, 0, "nothing was asked for");
+    assert_eq!(s.run(&["list", "here/", "-o", "jsonl"]).lines(), 1);
+}
+
+#[test]
+fn causes_that_are_not_named_are_counted() {
+    let s = Sandbox::new();
+    let ran = s.run(&["check", "file:orders.ndjson", "--crit", "1", "--causes", "-o", "json"]);
+    let report = ran.json();
+    let queue = &report["queues"][0];
+    let named: u64 = queue["causes"].as_array().expect("a list").iter().map(|c| c["count"].as_u64().expect("n")).sum();
+    let note = queue["notes"][0].as_str().expect("a note");
+    assert!(note.ends_with(&format!(" more causes with {} messages", 360 - named)), "{note}");
+    // The example is there.
+    let example = queue["causes"][0]["example"].as_str().expect("an id");
+    assert_eq!(s.run(&["inspect", "file:orders.ndjson", "--id", example]).code, 0);
+    // Of many more, the first are looked at, which is said.
+    let line = s.read("orders.ndjson").lines().next().expect("a line").to_owned();
+    let text: String =
+        (0..10_050).map(|n| format!("{}\n", line.replacen("\"id\":\"", &format!("\"id\":\"{n}-"), 1))).collect();
+    s.write("many.ndjson", &text);
+    let ran = s.run(&["check", "file:many.ndjson", "--crit", "1", "--causes"]);
+    assert!(ran.stdout().contains("causes of the first 10 000 messages alone"), "{}", ran.stdout());
+}
+
+#[test]
+fn the_age_of_an_archive_is_that_of_its_oldest_message() {
+    let s = Sandbox::new();
+    let ran = s.run(&["depth", "file:orders.ndjson", "--age", "-o", "json"]);
+    let oldest = ran.json()[0]["oldest"].as_str().expect("a time").to_owned();
+    let times = s.run(&["filter", "file:orders.ndjson", "true", "--print", ".time // .death.last", "-o", "raw"]);
+    let first = times.stdout().lines().filter(|l| *l != "null").min().expect("a time").to_owned();
+    let time = |text: &str| text.parse::<jiff::Timestamp>().expect("a time");
+    assert_eq!(time(&oldest), time(&first));
+    assert_eq!(s.run(&["depth", "file:orders.ndjson", "-o", "json"]).json()[0]["oldest"], serde_json::Value::Null);
 }
 
 #[test]
@@ -150,33 +210,4 @@ fn where_an_archive_would_go_is_looked_at() {
     let room = room.unwrap_or_else(|| panic!("{plan:#}"));
     assert!(room["because"].as_str().expect("a text").contains("; the bodies have "), "{room}");
     assert_eq!(plan["stopped_by"], serde_json::json!([]));
-}
-
-/// What bash offers behind these words.
-fn offered(s: &Sandbox, words: &[&str]) -> Vec<String> {
-    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_dlq"));
-    s.write("completion", s.run(&["completions", "bash"]).stdout());
-    let typed = words.join(" ");
-    let script = format!(
-        "source completion; COMP_WORDS=({typed} \"\"); COMP_CWORD={}; \
-         [[ -n $LAST ]] && COMP_WORDS[$COMP_CWORD]=$LAST; \
-         _dlq_names dlq \"$LAST\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        words.len()
-    );
-    let run = |last: &str| {
-        let path = format!("{}:/usr/bin:/bin", binary.parent().expect("a folder").display());
-        let mut bash = std::process::Command::new("bash");
-        bash.env_clear().env("PATH", path).env("LAST", last).env("XDG_CONFIG_HOME", s.path("config"));
-        let output = bash.current_dir(s.path("")).args(["-c", &script]).output().expect("bash");
-        String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    run("r").into_iter().chain(run("o")).filter(|w| !w.is_empty()).collect()
-}
-
-#[test]
-fn bash_offers_names() {
-    let s = named();
-    assert_eq!(offered(&s, &["dlq", "depth"]), ["remote", "rabbit/", "orders"]);
-    assert_eq!(offered(&s, &["dlq", "replay", "orders", "--to"]), ["remote", "rabbit/", "orders"]);
-    assert!(!offered(&s, &["dlq", "completions"]).contains(&"orders".to_owned()));
 }

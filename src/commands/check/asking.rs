@@ -9,6 +9,7 @@ use super::growth::{self, Change};
 use super::judging::{self, Count};
 use super::{Args, Thresholds, looking};
 use crate::broker::{Accuracy, Result, Source};
+use crate::commands::glance::{self, Bound};
 use crate::commands::probing::{self, How, Measured, Probe};
 use crate::commands::session::Session;
 use crate::output::check::{Status, Verdict};
@@ -30,21 +31,30 @@ impl<'a> Asking<'a> {
         Ok(Asking { args, session, thresholds, probes })
     }
 
-    async fn measure(&mut self) -> Vec<Result<Measured>> {
-        let how =
-            How { accept: &self.args.accept.accept, age: false, within: Some(self.session.timeout()), local: true };
+    fn bound(&self, deadline: Instant) -> Bound {
+        Bound { until: Some(deadline), stop: self.session.stop.clone() }
+    }
+
+    async fn measure(&mut self, deadline: Instant) -> Vec<Result<Measured>> {
+        let how = How {
+            accept: &self.args.accept.accept,
+            age: false,
+            within: Some(self.session.timeout()),
+            until: Some(deadline),
+            local: true,
+        };
         probing::all(self.session, &mut self.probes, how).await
     }
 
     /// One verdict a queue, in order.
     pub(super) async fn verdicts(&mut self, deadline: Instant) -> Vec<Verdict> {
-        let first = self.measure().await;
+        let first = self.measure(deadline).await;
         let grown = match self.args.over {
             Some(over) => self.over(&first, over).await,
             None => None,
         };
         let measured = match &grown {
-            Some(_) => self.measure().await,
+            Some(_) => self.measure(deadline).await,
             None => first,
         };
         let mut verdicts = self.judge(&measured, grown.as_deref(), deadline).await;
@@ -78,7 +88,7 @@ impl<'a> Asking<'a> {
                 return;
             }
             self.wait(beat.min(left)).await;
-            let measured = self.measure().await;
+            let measured = self.measure(deadline).await;
             *verdicts = self.judge(&measured, None, deadline).await;
         }
     }
@@ -152,7 +162,7 @@ impl<'a> Asking<'a> {
             if !(told.at_most && reached && source.capabilities().look_hazard().is_none()) {
                 return told;
             }
-            return match looking::count(source, None, t.most(), deadline).await {
+            return match looking::count(source, None, t.most(), &self.bound(deadline)).await {
                 Ok(found) if found.messages < t.most() && found.more.is_none() => {
                     Count { messages: Ok(found.messages), at_most: false, more: None }
                 }
@@ -164,10 +174,10 @@ impl<'a> Asking<'a> {
             return told;
         }
         let unknown = |why: String| Count { messages: Err(why), at_most: false, more: None };
-        if let Err(why) = looking::affordable(source, &self.args.accept.accept) {
+        if let Err(why) = glance::affordable(source, &self.args.accept.accept) {
             return unknown(format!("how many died since is not known: {why}"));
         }
-        match looking::count(source, t.since, u64::MAX, deadline).await {
+        match looking::count(source, t.since, u64::MAX, &self.bound(deadline)).await {
             Ok(found) => Count { messages: Ok(found.messages), at_most: false, more: found.more },
             Err(e) => unknown(e.to_string()),
         }
@@ -180,7 +190,7 @@ impl<'a> Asking<'a> {
         if self.thresholds.max_age.is_none() || m.depth.oldest.is_some() || m.depth.waiting() == Some(0) {
             return None;
         }
-        if let Err(why) = looking::affordable(&*m.source, &self.args.accept.accept) {
+        if let Err(why) = glance::affordable(&*m.source, &self.args.accept.accept) {
             return Some(why);
         }
         let told = tokio::time::timeout_at(deadline, m.source.oldest()).await;
@@ -188,7 +198,7 @@ impl<'a> Asking<'a> {
         let (at, more) = match told {
             Err(e) => return Some(e.to_string()),
             Ok(oldest) if oldest.at.is_some() => (oldest.at, oldest.notes.into_iter().next()),
-            Ok(_) => match looking::oldest(&*m.source, deadline).await {
+            Ok(_) => match glance::oldest(&*m.source, &self.bound(deadline)).await {
                 Err(e) => return Some(e.to_string()),
                 Ok(found) => found,
             },
@@ -211,11 +221,14 @@ impl<'a> Asking<'a> {
     }
 
     async fn causes(&self, verdict: &mut Verdict, source: &dyn Source, deadline: Instant) {
-        if let Err(why) = looking::affordable(source, &self.args.accept.accept) {
+        if let Err(why) = glance::affordable(source, &self.args.accept.accept) {
             return verdict.notes.push(format!("the causes are not known: {why}"));
         }
-        match looking::causes(source, self.thresholds.since, deadline).await {
-            Ok(causes) => verdict.causes = Some(causes),
+        match looking::causes(source, self.thresholds.since, &self.bound(deadline)).await {
+            Ok((causes, notes)) => {
+                verdict.causes = Some(causes);
+                verdict.notes.extend(notes);
+            }
             Err(e) => verdict.notes.push(format!("the causes are not known: {e}")),
         }
     }

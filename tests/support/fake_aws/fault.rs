@@ -96,6 +96,8 @@ pub enum Fault {
     ResetBefore,
     /// Carried out; the connection breaks before the answer.
     ResetAfter,
+    /// Carried out, after so long.
+    Slow(std::time::Duration),
     /// No answer until the fake ends; nothing is done.
     Hangs,
     /// Carried out; no answer until the fake ends.

@@ -246,6 +246,7 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
     match &fault {
         Fault::Refused(r) => return refused(r),
         Fault::ResetBefore => return Reply::Reset,
+        Fault::Slow(by) => std::thread::sleep(*by),
         Fault::Hangs => {
             shared.hang();
             return Reply::Reset;

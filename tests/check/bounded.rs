@@ -1,0 +1,77 @@
+//! `--timeout` bounds a verdict whatever a broker does. On a service in this process, which hangs and dawdles when it is told to.
+
+use std::time::{Duration, Instant};
+
+use crate::SOON;
+use crate::fake_aws::{Fake, Fault, REGION};
+use crate::sandbox::Sandbox;
+
+const RECEIVE: &str = "ReceiveMessage";
+
+fn account() -> (Fake, Sandbox) {
+    let (fake, mut s) = (Fake::start(), Sandbox::new());
+    let set = [
+        ("AWS_ENDPOINT_URL", fake.endpoint()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "AKIAFAKE".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "fake".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    s.environment = set.map(|(k, v)| (k.to_owned(), v)).to_vec();
+    (fake, s)
+}
+
+#[test]
+fn a_look_that_hangs_ends_with_the_time_and_is_no_verdict() {
+    for (asked, code, said) in [
+        (&["--max-age", "1h"][..], 3, "the age of the oldest is not known: sqs://orders-dlq did not answer within 1s"),
+        (&["--since", "1h", "--crit", "100"], 3, "0 messages died since or more: the look was cut short by --timeout"),
+        (&["--crit", "1", "--causes"], 2, "causes of what was seen: the look was cut short by --timeout"),
+    ] {
+        let (fake, s) = account();
+        fake.queue("orders-dlq");
+        fake.fill("orders-dlq", 5, None);
+        fake.lasting(RECEIVE, Fault::Hangs);
+        let began = Instant::now();
+        let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "1s"];
+        let ran = s.run(&[&common[..], asked].concat());
+        assert!(began.elapsed() < SOON, "{asked:?}: {:?}", began.elapsed());
+        assert_eq!(ran.code, code, "{asked:?}: {}", ran.stdout());
+        assert!(ran.stdout().contains(said), "{asked:?}: {}", ran.stdout());
+    }
+}
+
+#[test]
+fn what_was_seen_before_the_time_was_over_counts_for_what_it_is() {
+    let (fake, s) = account();
+    fake.queue("orders-dlq");
+    fake.fill("orders-dlq", 200, None);
+    fake.next(RECEIVE, [Fault::None]);
+    fake.lasting(RECEIVE, Fault::Hangs);
+    let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "2s", "--since", "1h"];
+    let ran = s.run(&[&common[..], &["--crit", "100", "-o", "json"]].concat());
+    let report = ran.json();
+    let queue = &report["queues"][0];
+    assert_eq!((ran.code, &queue["status"]), (3, &"UNKNOWN".into()), "{report:#}");
+    assert_eq!(queue["count"], 10, "one receive: {report:#}");
+    assert!(queue["reasons"][0].as_str().is_some_and(|r| r.contains("died since or more")), "{report:#}");
+}
+
+#[test]
+fn queues_that_answer_slowly_do_not_stretch_the_time() {
+    let (fake, s) = account();
+    let names: Vec<String> = (0..60).map(|n| format!("q{n}")).collect();
+    let queues: Vec<String> = names.iter().map(|name| format!("sqs://{name}")).collect();
+    names.iter().for_each(|name| _ = fake.queue(name));
+    // Each answers in time, and one round of all of them does not.
+    fake.lasting("GetQueueAttributes", Fault::Slow(Duration::from_millis(1400)));
+    let args: Vec<&str> = queues.iter().map(String::as_str).collect();
+    let ran = s.run(&[&["check", "--crit", "1", "--timeout", "2s", "-o", "json"], args.as_slice()].concat());
+    let report = ran.json();
+    let found = report["queues"].as_array().expect("a list");
+    let unknown = found.iter().filter(|q| q["status"] == "UNKNOWN").count();
+    assert_eq!((ran.code, found.len()), (3, 60), "{report:#}");
+    assert!(unknown >= 28, "{unknown} of 60 were not asked in time: {report:#}");
+    let last = found[59]["reasons"][0].as_str().expect("a reason");
+    assert!(last.contains("did not answer within 2s"), "{last}");
+}
