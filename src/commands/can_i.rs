@@ -14,6 +14,7 @@ use crate::output::{Format, human, json as formatted};
 use crate::ui::table::{self, Column};
 
 const SENDING: &str = "sending";
+const WHERE: &str = "where to";
 /// Origins that are looked at.
 const NAMED: usize = 8;
 
@@ -48,6 +49,7 @@ pub enum Wanted {
     Filter,
     Sample,
     Stats,
+    #[value(alias = "redrive")]
     Replay,
     Copy,
     Move,
@@ -87,8 +89,12 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         Err(e) if matches!(e.kind(), Kind::Usage | Kind::Stopped { .. }) => return Err(e),
         Err(e) => (vec![Finding::no("reaching it", with_hint(&e))], Load::at_most(None)),
     };
-    if let Some(to) = &place {
-        found.extend(destination(to, session, load).await);
+    match &place {
+        Some(to) => found.extend(destination(to, session, load).await),
+        None if matches!(args.verb, Wanted::Copy | Wanted::Move) => {
+            found.push(Finding::unknown(WHERE, "no destination is named: --to QUEUE looks at it too"));
+        }
+        None => {}
     }
     print(&found, session)?;
     Ok(match found.iter().map(|f| f.answer).collect::<Vec<_>>() {
@@ -158,17 +164,16 @@ fn removal(source: &dyn Source) -> Finding {
 
 /// Where messages go that name no place themselves, and what is for and against sending there.
 async fn origins(source: &dyn Source, load: Load) -> Vec<Finding> {
-    const ABOUT: &str = "where to";
     let origins = match source.origins().await {
         Ok(origins) if origins.is_empty() => {
             let text = "the topology names no origin: each message must name its own, or --to one place";
-            return vec![Finding::unknown(ABOUT, text)];
+            return vec![Finding::unknown(WHERE, text)];
         }
         Ok(origins) => origins,
-        Err(e) => return vec![Finding::unknown(ABOUT, e.to_string())],
+        Err(e) => return vec![Finding::unknown(WHERE, e.to_string())],
     };
     let count = human::counted(origins.len() as u64, "origin");
-    let mut found = vec![Finding::yes(ABOUT, format!("the topology names {count}"))];
+    let mut found = vec![Finding::yes(WHERE, format!("the topology names {count}"))];
     match source.home().await {
         Ok(sink) => {
             for origin in origins.iter().take(NAMED) {

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::{At, Cluster, Config, Queue, Settings};
-use crate::broker::{Error, Kind, Result, nearest};
+use crate::broker::{Error, Result, nearest};
 
 /// Keys of a queue beside those of [`SHARED`].
 const QUEUE: &[&str] = &["address", "to", "rate", "protected"];
@@ -177,10 +177,19 @@ impl Reader<'_> {
             DeValue::Boolean(b) => b.to_string(),
             DeValue::Integer(_) | DeValue::Float(_) => self.text[value.span()].replace('_', ""),
             other => {
-                let what = format!("{:?} is text, and not a {}", key.get_ref(), other.type_str());
-                return Err(Error::new(Kind::Usage, format!("{}: {what}", self.config.place(self.at(key)))));
+                let what = format!(
+                    "{:?} is text, and there is {} {}",
+                    key.get_ref(),
+                    article(other.type_str()),
+                    other.type_str()
+                );
+                return Err(self.config.wrong(self.at(key), what));
             }
         };
         Ok(At { value: text, line: self.at(key) })
     }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::broker::{Error, Kind, Result};
+use crate::broker::{Error, Kind, Result, registry};
 pub use resolve::{Origin, Resolved, Setting, joined};
 
 /// Names the configuration file over everything else.
@@ -118,13 +118,23 @@ impl Config {
 
     /// Every name and address must mean something before one of them is used.
     fn check(&self) -> Result<()> {
+        let within = |line: usize, what: String, e: Error| {
+            let hint = e.get_hint().unwrap_or("see dlq --help for how queues are written").to_owned();
+            self.wrong(line, format!("{what}: {e}")).hint(hint)
+        };
+        for (name, cluster) in &self.clusters {
+            let at = cluster.address.as_ref();
+            let known = registry::of_address(at.map_or("", |a| &a.value));
+            // A queue of it as good as any: what is wrong with this one is wrong with all.
+            let tried = known.and_then(|_| match self.resolve(&joined(name, "queue"), &[]) {
+                Err(e) if self.resolve_cluster(name, &[]).is_err() => Err(e),
+                _ => Ok(()),
+            });
+            tried.map_err(|e| within(at.map_or(cluster.line, |a| a.line), format!("cluster {name}"), e))?;
+        }
         for (name, queue) in &self.queues {
             let line = queue.address.as_ref().map_or(queue.line, |a| a.line);
-            let within = |e: Error| {
-                let hint = e.get_hint().unwrap_or("see dlq --help for how queues are written").to_owned();
-                self.wrong(line, format!("queue {name}: {e}")).hint(hint)
-            };
-            self.resolve(name, &[]).map_err(within)?;
+            self.resolve(name, &[]).map_err(|e| within(line, format!("queue {name}"), e))?;
             if let Some(rate) = &queue.rate {
                 crate::replay::Rate::parse(&rate.value)
                     .map_err(|e| self.wrong(rate.line, format!("queue {name}: {e}")))?;

@@ -115,6 +115,8 @@ fn what_is_wrong_is_told_with_its_place() {
         ("[queue.q]\naddress = \"amqp://me:hunter2@h\"", "c.toml:2", "amqp://"),
         ("[queue.\"a/b\"]\naddress = \"file:a\"", "c.toml:1", ""),
         ("[queue.q]\naddress = \"nobody/x\"", "c.toml:2", ""),
+        ("[cluster.c]\naddress = \"nonsense\"", "c.toml:2", "amqp://"),
+        ("[cluster.c]\naddress = \"sqs://us-east-1\"\noptions = { visibilty = 3 }", "c.toml:2", "\"visibility\""),
     ] {
         let e = wrong(text);
         assert_eq!(e.kind(), Kind::Usage, "{text}");

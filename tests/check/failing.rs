@@ -86,6 +86,12 @@ fn a_user_without_rights_on_one_queue() {
         all.find(|f| f["about"] == "permission to read").map(|f| f["answer"].clone())
     };
     let may = (answer(&may), may.code);
+    // What may not be read may be counted, with any permission on it.
+    ctl(&["set_permissions", &user, &q.names[1], "^$", &q.names[0]]);
+    let counted = s.run(&["depth", &as_user(1)]);
+    let count = s.run(&["can-i", "depth", &as_user(1), "-o", "json"]);
+    let read = s.run(&["can-i", "redrive", &as_user(1), "-o", "json"]);
+    ctl(&["set_permissions", &user, "^$", "^$", &format!("^{}$", q.names[0].replace('.', "\\."))]);
     let both = s.run(&["check", "--crit", "5", "-o", "json", &as_user(0), &as_user(1)]);
     // A command that is asked again finds the password that was changed meanwhile.
     std::fs::create_dir_all(s.path("config/dlq")).expect("a folder");
@@ -106,6 +112,7 @@ fn a_user_without_rights_on_one_queue() {
     let second = s.run(&["depth", "one"]);
     ctl(&["delete_user", &user]);
     assert_eq!(may, (Some("yes".into()), 0));
+    assert_eq!((counted.code, count.code, read.code), (0, 0, 1), "{} {}", counted.stderr, count.stdout());
     assert_eq!((mayn_t.code, &mayn_t.json()[0]["answer"]), (1, &"no".into()), "{}", mayn_t.stdout());
     let statuses: Vec<_> =
         both.json()["queues"].as_array().expect("a list").iter().map(|q| q["status"].clone()).collect();

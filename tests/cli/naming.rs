@@ -169,6 +169,10 @@ fn what_could_be_done() {
     _ = pin!(s, "can_i_replay", "can-i", "replay", "file:orders.ndjson");
     assert_eq!(s.run(&["can-i", "inspect", "file:orders.ndjson"]).code, 0);
     assert_eq!(s.run(&["can-i", "inspect", "file:none.ndjson"]).code, 1);
+    // Of a destination nothing is known before it is named.
+    let ran = s.run(&["can-i", "copy", "file:orders.ndjson"]);
+    assert!(ran.code == 3 && ran.stdout().contains("no destination is named"), "{}", ran.stdout());
+    assert_eq!(s.run(&["can-i", "move", "file:orders.ndjson", "--to", "file:out.ndjson"]).code, 0);
     // Where its name says that it goes.
     let ran = named().run(&["can-i", "replay", "orders"]);
     assert!(

@@ -108,6 +108,11 @@ impl Vhost {
         name
     }
 
+    /// Another password for a user of ours.
+    pub fn password(&self, user: &str, password: &str) {
+        self.put(&format!("users/{user}"), &json!({ "password": password, "tags": "management" }));
+    }
+
     /// Lets a user do everything in this vhost.
     pub fn allow(&self, user: &str) {
         let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });

@@ -111,6 +111,49 @@ fn a_broker_that_goes_away_is_said_once_and_is_read_again_when_it_is_back() {
 }
 
 #[test]
+fn a_login_that_was_changed_meanwhile_is_asked_for_when_the_broker_is_back() {
+    let Some(v) = Vhost::new() else { return };
+    v.queue("dead", json!({}));
+    v.publish("dead", 2);
+    let user = v.user("changes", "management");
+    v.allow(&user);
+    let server = v.server.url.rsplit_once('@').unwrap().1.to_owned();
+    let proxy = Proxy::to(&server);
+    let s = Sandbox::new();
+    let login = |password: &str| {
+        s.write(
+            "login",
+            &json!({ "username": user, "password": password, "expires": "2099-01-01T00:00:00Z" }).to_string(),
+        );
+        v.password(&user, password);
+    };
+    login("hunter-one");
+    std::fs::create_dir_all(s.path("config/dlq")).unwrap();
+    let command = format!("sh -c 'echo >> asked; cat {}'", s.path("login").display());
+    let text = format!(
+        "[cluster.prod]\naddress = \"amqp://127.0.0.1:{}/{}\"\ncredential-command = {command:?}\n\
+         options = {{ management = {:?} }}\n[queue.dead]\naddress = \"prod/dead\"\n",
+        proxy.port,
+        crate::management::encoded(&v.name),
+        v.server.management
+    );
+    s.write("config/dlq/config.toml", &text);
+    let mut watch = Running::start(&s, &[&["dead", "--timeout", "5s"], &FAST[..]].concat());
+    watch.until("the first reading", |r| r["ready"] == 2);
+    let asked = s.read("asked").lines().count();
+    proxy.cut();
+    watch.until("the loss", |r| !r["error"].is_null());
+    login("hunter-two");
+    v.publish("dead", 1);
+    proxy.mend();
+    watch.until("the return", |r| r["ready"] == 3);
+    assert!(s.read("asked").lines().count() > asked, "the command was asked again");
+    assert_eq!(watch.interrupt(), 130);
+    let all = [watch.out.lock().unwrap().concat(), watch.err.lock().unwrap().concat()].concat();
+    assert!(!all.contains("hunter-"), "{all}");
+}
+
+#[test]
 fn a_silent_broker_is_bounded_and_holds_up_no_other() {
     let Some(v) = Vhost::new() else { return };
     v.queue("dead", json!({}));
