@@ -73,6 +73,7 @@ fn verdicts() {
         (&["--warn", "5", "--crit", "4"], 3),
         (&["--crit", "1", "-o", "table"], 3),
         (&["--since", "never", "--crit", "1"], 3),
+        (&["--since", "2099-01-01", "--crit", "1"], 3),
         (&["--max-growth", "5"], 3),
     ] {
         let ran = s.run(&[&["check", q], args].concat());

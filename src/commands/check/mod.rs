@@ -27,6 +27,9 @@ use growth::Growth;
 /// at its number or above. Reaching --crit, --max-age or --max-growth, or not being empty, is CRITICAL; reaching --warn is
 /// WARNING. A queue that cannot be read, or a figure that a threshold needs and the broker does not tell, is UNKNOWN. Of several
 /// queues the worst decides, in the order OK, WARNING, UNKNOWN, CRITICAL.
+///
+/// -o is text, nagios, json, jsonl, prometheus, junit or github here; where nothing is said it is text on a terminal, else nagios.
+/// All of it ends within --timeout, --for and --over aside.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The queues
@@ -159,6 +162,10 @@ fn thresholds(args: &Args, now: Timestamp) -> Result<Thresholds> {
         return Err(Error::new(Kind::Usage, text));
     }
     let since = args.since.as_ref().map(|t| times::parse(t, now, &TimeZone::system())).transpose()?;
+    // Nothing can have died since: the verdict would always be OK.
+    if let (Some(typed), Some(_)) = (&args.since, since.filter(|since| *since > now)) {
+        return Err(Error::new(Kind::Usage, format!("--since {typed} lies ahead")));
+    }
     Ok(Thresholds {
         warn: args.warn,
         crit: args.crit,

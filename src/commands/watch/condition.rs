@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::broker::Depth;
-use crate::cli;
+use crate::commands::check::span;
 
 /// A condition on one reading of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Condition {
         let limit = &rest[sign.len()..];
         match of {
             "depth" => Ok(Condition::Depth(*op, limit.parse().map_err(|_| bad())?)),
-            "age" => cli::duration(limit).map(|limit| Condition::Age(*op, limit)),
+            "age" => span(limit).map(|limit| Condition::Age(*op, limit)),
             _ => Err(bad()),
         }
     }
@@ -183,5 +183,6 @@ mod tests {
         let shown = |s: &str| Condition::parse(s).map(|c| c.to_string());
         assert_eq!(shown("depth =10"), Ok("depth==10".into()));
         assert_eq!(shown("age>= 90m"), Ok("age>=1h30m".into()));
+        assert_eq!(shown("age>2d"), Ok("age>2d".into()), "as check has it");
     }
 }
