@@ -46,43 +46,46 @@ pub struct Cli {
 /// The verbs, in the order of the help.
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one, and it is never moved about")]
+#[allow(missing_docs, reason = "a comment would take the place of the long help, which is that of their arguments")]
 pub enum Verb {
-    /// Show messages without taking them
+    #[command(about = "Show messages without taking them")]
     Inspect(commands::inspect::Args),
-    /// Stream all messages for which a jq expression is true, like grep
+    #[command(about = "Stream all messages for which a jq expression is true, like grep")]
     Filter(commands::filter::Args),
-    /// Take a uniform random sample in one pass
+    #[command(about = "Take a uniform random sample in one pass")]
     Sample(commands::sample::Args),
-    /// Group messages by why they died, or by any expression
+    #[command(about = "Group messages by why they died, or by any expression")]
     Stats(commands::stats::Args),
-    /// Put messages back to work: send each where it came from, or to one place; remove it once that is confirmed
+    #[command(
+        about = "Put messages back to work: where each came from, or to one place; remove it once that is confirmed"
+    )]
     #[command(visible_alias = "redrive")]
     Replay(commands::replay::Args),
-    /// Copy messages as they are: export, import, duplicate
+    #[command(about = "Copy messages as they are: export, import, duplicate")]
     Copy(commands::copy::Args),
-    /// Copy messages as they are, and remove each once its copy is confirmed
+    #[command(about = "Copy messages as they are, and remove each once its copy is confirmed")]
     Move(commands::relocate::Args),
-    /// Remove messages, after writing them to an archive
+    #[command(about = "Remove messages, after writing them to an archive")]
     Purge(commands::purge::Args),
-    /// Finish a run that was cut off
+    #[command(about = "Finish a run that was cut off")]
     Resume(commands::resume::Args),
-    /// What runs there were, and how they ended
+    #[command(about = "What runs there were, and how they ended")]
     History(commands::history::Args),
-    /// How many messages there are, how old, and how far that can be trusted
+    #[command(about = "How many messages there are, how old, and how far that can be trusted")]
     Depth(commands::depth::Args),
-    /// Whether queues are as they should be: a verdict for monitoring and CI
+    #[command(about = "Whether queues are as they should be: a verdict for monitoring and CI")]
     Check(commands::check::Args),
-    /// Whether a verb could be used on a queue, before a message is read
+    #[command(about = "Whether a verb could be used on a queue, before a message is read")]
     CanI(commands::can_i::Args),
-    /// Find the dead-letter queues of a cluster, an account or a folder, by its topology
+    #[command(about = "Find the dead-letter queues of a cluster, an account or a folder, by its topology")]
     List(commands::list::Args),
-    /// Watch depth, age and growth, wait until a condition holds, run a command when one is crossed
+    #[command(about = "Watch depth, age and growth, wait until a condition holds, run a command when one is crossed")]
     Watch(commands::watch::Args),
-    /// Names of queues and clusters: what they mean, and whether they can be reached
+    #[command(about = "Names of queues and clusters: what they mean, and whether they can be reached")]
     Config(commands::config::Args),
-    /// Print the completion script of a shell
+    #[command(about = "Print the completion script of a shell")]
     Completions(commands::completions::Args),
-    /// Print the manual page
+    #[command(about = "Print the manual page")]
     Man(commands::man::Args),
 }
 

@@ -39,3 +39,18 @@ fn what_the_command_prints_is_the_same() {
     assert_eq!(s.run(&["completions", "zsh"]).stdout, dlq::commands::completions::script(Shell::Zsh));
     assert_eq!(s.run(&["man"]).stdout, dlq::commands::man::page().expect("a page"));
 }
+
+#[test]
+fn the_help_of_a_verb_is_all_of_it() {
+    use clap::CommandFactory;
+    let s = crate::sandbox::Sandbox::new();
+    for verb in dlq::cli::Cli::command().get_subcommands() {
+        let long = verb.get_long_about().unwrap_or_else(|| panic!("{} has none", verb.get_name())).to_string();
+        let (short, rest) = long.split_once("\n\n").unwrap_or_else(|| panic!("{}: {long}", verb.get_name()));
+        let shown = s.run(&[verb.get_name(), "--help"]).stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [short, rest] {
+            let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(shown.contains(&part), "{}: {shown}", verb.get_name());
+        }
+    }
+}
