@@ -33,6 +33,8 @@ pub struct Backend {
     pub can_create: Option<CanCreate>,
     /// Checks an address without its query and gives it without secrets, and in a canonical spelling.
     pub understand: fn(&str, &Options) -> Result<(String, String)>,
+    /// Refuses options that it does not know. Connects to nothing.
+    pub check_options: fn(&Address) -> Result<()>,
     /// Takes off what is bookkeeping of this broker and gives the names. Pure.
     pub strip: fn(&mut DeadLetter) -> Vec<String>,
     /// Opens a queue to read from. Connects; creates nothing.

@@ -62,6 +62,14 @@ pub struct Settings {
     pub options: BTreeMap<String, At<String>>,
 }
 
+impl Settings {
+    /// The line of the option that an error is about.
+    fn line_of(&self, e: &Error) -> Option<usize> {
+        let said = e.to_string();
+        self.options.iter().find(|(name, _)| said.contains(&format!("{name:?}"))).map(|(_, at)| at.line)
+    }
+}
+
 /// The configuration file, or none.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -128,13 +136,17 @@ impl Config {
             // A queue of it as good as any: what is wrong with this one is wrong with all.
             let tried = known.and_then(|_| match self.resolve(&joined(name, "queue"), &[]) {
                 Err(e) if self.resolve_cluster(name, &[]).is_err() => Err(e),
-                _ => Ok(()),
+                Err(_) => Ok(()),
+                Ok(one) => (one.address.backend.check_options)(&one.address),
             });
-            tried.map_err(|e| within(at.map_or(cluster.line, |a| a.line), format!("cluster {name}"), e))?;
+            let line = |e: &Error| cluster.settings.line_of(e).or(at.map(|a| a.line)).unwrap_or(cluster.line);
+            tried.map_err(|e| within(line(&e), format!("cluster {name}"), e))?;
         }
         for (name, queue) in &self.queues {
-            let line = queue.address.as_ref().map_or(queue.line, |a| a.line);
-            self.resolve(name, &[]).map_err(|e| within(line, format!("queue {name}"), e))?;
+            let at = queue.address.as_ref().map(|a| a.line);
+            let line = |e: &Error| queue.settings.line_of(e).or(at).unwrap_or(queue.line);
+            let tried = self.resolve(name, &[]).and_then(|one| (one.address.backend.check_options)(&one.address));
+            tried.map_err(|e| within(line(&e), format!("queue {name}"), e))?;
             if let Some(rate) = &queue.rate {
                 crate::replay::Rate::parse(&rate.value)
                     .map_err(|e| self.wrong(rate.line, format!("queue {name}: {e}")))?;

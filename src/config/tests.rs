@@ -116,7 +116,10 @@ fn what_is_wrong_is_told_with_its_place() {
         ("[queue.\"a/b\"]\naddress = \"file:a\"", "c.toml:1", ""),
         ("[queue.q]\naddress = \"nobody/x\"", "c.toml:2", ""),
         ("[cluster.c]\naddress = \"nonsense\"", "c.toml:2", "amqp://"),
-        ("[cluster.c]\naddress = \"sqs://us-east-1\"\noptions = { visibilty = 3 }", "c.toml:2", "\"visibility\""),
+        ("[cluster.c]\naddress = \"sqs://us-east-1\"\noptions = { visibilty = 3 }", "c.toml:3", "\"visibility\""),
+        ("[queue.q]\naddress = \"amqp://h/q\"\noptions.heartbeet = 3", "c.toml:3", "\"heartbeat\""),
+        ("[queue.q]\naddress = \"kafka://h/q\"\noptions.\"sasl.mechanizms\" = 3", "c.toml:3", "\"sasl.mechanisms\""),
+        ("[queue.q]\naddress = \"file:q\"\noptions.region = 3", "c.toml:3", "none"),
     ] {
         let e = wrong(text);
         assert_eq!(e.kind(), Kind::Usage, "{text}");

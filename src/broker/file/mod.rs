@@ -35,6 +35,7 @@ pub static BACKEND: Backend = Backend {
     can_create: Some(|address, load| Box::pin(can::write(address, load))),
     strip: source::strip,
     understand: address::understand,
+    check_options: |address| address.only_options(&[]),
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
     list: Some(&list::LISTER),

@@ -48,6 +48,20 @@ pub(super) fn base(address: &Address, parts: &Parts, login: Option<&Given>) -> R
     Ok(config)
 }
 
+/// Refuses options that neither we nor the library know, and values that it does not take.
+///
+/// # Errors
+/// `Usage`.
+pub(super) fn check_options(address: &Address) -> Result<()> {
+    let mut config = ClientConfig::new();
+    for (name, value) in &address.options {
+        if !OPTIONS.contains(&name.as_str()) && !oauth::is_ours(name) {
+            config.set(name, value);
+        }
+    }
+    config.create_native_config().map(drop).map_err(|e| super::error::map(&e, "reading the options"))
+}
+
 /// For reading: little memory, no waiting at the end, no group.
 pub(super) fn consumer(base: &ClientConfig) -> ClientConfig {
     let mut config = base.clone();

@@ -50,6 +50,7 @@ pub static BACKEND: Backend = Backend {
     can_create: None,
     strip: strip::strip,
     understand: address::understand,
+    check_options: config::check_options,
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
     list: Some(&list::LISTER),

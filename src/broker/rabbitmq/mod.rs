@@ -52,6 +52,7 @@ pub static BACKEND: Backend = Backend {
     can_create: None,
     strip: strip::strip,
     understand: address::understand,
+    check_options: |address| address.only_options(address::OPTIONS),
     source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     list: Some(&list::LISTER),

@@ -21,6 +21,7 @@ pub static BACKEND: Backend = Backend {
     can_create: None,
     strip: |_| Vec::new(),
     understand: address::understand,
+    check_options: address::check_options,
     source: |address, _| {
         let text = format!("{address} is a topic, which keeps no messages: it is a place to send to");
         Box::pin(async move {

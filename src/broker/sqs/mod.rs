@@ -36,6 +36,7 @@ pub static BACKEND: Backend = Backend {
     can_create: None,
     strip: strip::strip,
     understand: address::understand,
+    check_options: address::check_options,
     source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     list: Some(&list::LISTER),
