@@ -140,10 +140,7 @@ impl<'a> Asking<'a> {
                     Some(then) => Ok(Some(Change::between(then, now))),
                     None => Err("the first count failed".to_owned()),
                 },
-                (Ok(now), None) => {
-                    let (canonical, shown) = (&probe.address().canonical, &probe.address().shown);
-                    growth::against_earlier(canonical, shown, now, limit).map_err(|e| e.to_string())
-                }
+                (Ok(now), None) => growth::against_earlier(probe.address(), now, limit).map_err(|e| e.to_string()),
             };
             judging::growth(verdict, change, before.is_some(), t);
         }

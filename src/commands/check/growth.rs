@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Result;
+use crate::broker::address::hide_argument;
+use crate::broker::{Address, Result};
 use crate::state::StateDir;
 
 /// Counts kept of one queue; of more, every second of the older ones goes.
@@ -83,11 +84,11 @@ impl Change {
 ///
 /// # Errors
 /// The state directory cannot be used.
-pub(super) fn against_earlier(queue: &str, shown: &str, now: Count, limit: Growth) -> Result<Option<Change>> {
+pub(super) fn against_earlier(queue: &Address, now: Count, limit: Growth) -> Result<Option<Change>> {
     let state = StateDir::locate()?;
     let folder = state.create()?.join("check");
     std::fs::create_dir_all(&folder).map_err(|e| state.unusable("cannot be written", e))?;
-    let path = folder.join(format!("{:016x}.json", xxhash_rust::xxh3::xxh3_64(queue.as_bytes())));
+    let path = folder.join(format!("{:016x}.json", xxhash_rust::xxh3::xxh3_64(counted(queue).as_bytes())));
     let mut kept: Kept = match std::fs::read(&path) {
         // What cannot be read, from another version perhaps, is begun anew.
         Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
@@ -96,11 +97,17 @@ pub(super) fn against_earlier(queue: &str, shown: &str, now: Count, limit: Growt
     };
     kept.counts.retain(|c| c.at < now.at);
     let change = baseline(&kept.counts, now.at, limit.within).map(|then| Change::between(then, now));
-    kept.queue = shown.to_owned();
+    kept.queue = queue.shown.clone();
     kept.counts.push(now);
     thin(&mut kept.counts);
     write(&folder, path, &kept).map_err(|e| state.unusable("cannot be written", e))?;
     Ok(change)
+}
+
+/// What is counted: options may choose a part of a queue. Secrets are not told apart.
+fn counted(queue: &Address) -> String {
+    let options = queue.options.iter().map(|(name, value)| hide_argument(&format!("{name}={value}")));
+    std::iter::once(queue.canonical.clone()).chain(options).collect::<Vec<_>>().join("\n")
 }
 
 /// The youngest count that is as old as the time asked for; where all are younger, the oldest.
@@ -134,6 +141,18 @@ mod tests {
 
     fn count(second: i64, messages: u64) -> Count {
         Count { at: Timestamp::from_second(second).expect("a time"), messages }
+    }
+
+    #[test]
+    fn a_part_of_a_queue_is_not_compared_with_another() {
+        let of = |options: &[(&str, &str)]| {
+            let options: Vec<_> = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            counted(&Address::parse("kafka://h/orders.DLT", &options).expect("an address"))
+        };
+        assert_ne!(of(&[]), of(&[("partitions", "0")]));
+        assert_ne!(of(&[("partitions", "1")]), of(&[("partitions", "0")]));
+        assert_eq!(of(&[("sasl.password", "old")]), of(&[("sasl.password", "new")]));
+        assert!(!of(&[("sasl.password", "old")]).contains("old"));
     }
 
     #[test]
