@@ -75,3 +75,40 @@ fn queues_that_answer_slowly_do_not_stretch_the_time() {
     let last = found[59]["reasons"][0].as_str().expect("a reason");
     assert!(last.contains("did not answer within 2s"), "{last}");
 }
+
+#[test]
+fn keys_from_a_command_are_asked_for_again_when_they_expire_and_what_is_wrong_with_it_is_told() {
+    let (fake, mut s) = account();
+    s.environment.retain(|(name, _)| !name.contains("KEY"));
+    fake.queue("orders-dlq");
+    let expiry = |after: &str| {
+        let at = format!("$(date -u -d '{after}' +%FT%TZ)");
+        let keys = format!("'{{\"AccessKeyId\":\"AKIAFAKE\",\"SecretAccessKey\":\"fake\",\"Expiration\":\"'{at}'\"}}'");
+        format!("credential-command=echo >> asked; echo {keys}")
+    };
+    let asked = |after: &str| {
+        s.write("asked", "");
+        // Each is a request of its own; the client asks for keys a while before they expire.
+        let given = expiry(after);
+        let common = ["check", "sqs://orders-dlq", "--expect-empty", "--for", "2s", "-X"];
+        let ran = s.run(&[&common[..], &[given.as_str()]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stdout());
+        s.read("asked").lines().count()
+    };
+    assert_eq!(asked("+1 hour"), 1);
+    assert!(asked("+2 seconds") > 1);
+    for (command, said) in [
+        ("echo the vault is sealed >&2; exit 3", "the vault is sealed"),
+        ("echo nonsense", "names its access key id"),
+        (
+            "echo '{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Expiration\":\"2001-01-01T00:00:00Z\"}'",
+            "expired at 2001",
+        ),
+        // That it was the command, or that nothing came, as it happens.
+        ("sleep 60", " within 2"),
+    ] {
+        let given = format!("credential-command={command}");
+        let ran = s.run(&["check", "sqs://orders-dlq", "--crit", "1", "--timeout", "2s", "-X", &given]);
+        assert!(ran.code == 3 && ran.stdout().contains(said), "{command}: {}", ran.stdout());
+    }
+}

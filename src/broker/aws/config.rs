@@ -163,9 +163,13 @@ fn http_client(plain: Option<&str>) -> SharedHttpClient {
     }
 }
 
+/// A command that gives keys is waited for as long as an answer, and it is to be told that it was this.
+const AFTER_KEYS: Duration = Duration::from_millis(150);
+
 /// `--timeout` is for one answer; a call that waits at the server of its own accord is given that time on top.
 fn timeouts(longest: Duration, waits: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(longest.min(CONNECT)).operation_attempt_timeout(longest + waits).build()
+    let attempt = longest + waits + AFTER_KEYS;
+    TimeoutConfig::builder().connect_timeout(longest.min(CONNECT)).operation_attempt_timeout(attempt).build()
 }
 
 impl Aws {

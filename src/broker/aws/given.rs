@@ -1,20 +1,27 @@
 //! Access keys from a variable, a file or a command, asked for again when they expire.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::broker::address::Options;
 use crate::broker::credentials::{SOURCES, given};
 use crate::broker::{Address, Error, Kind, Result};
+
+/// For so long after a failure the client is told the same again: it asks several times for one call of ours.
+const SAME: Duration = Duration::from_secs(1);
 
 /// The way to the keys, for the client, which comes back when what it got has expired.
 #[derive(Clone)]
 pub(super) struct Given {
     options: Options,
     timeout: Duration,
+    failed: Arc<Mutex<Option<(Instant, Error)>>>,
 }
 
 impl std::fmt::Debug for Given {
@@ -32,12 +39,23 @@ impl Given {
         if !SOURCES.iter().any(|name| address.option(name).is_some()) {
             return Ok(None);
         }
-        let given = Given { options: address.options.clone(), timeout };
+        let given = Given { options: address.options.clone(), timeout, failed: Arc::default() };
         // What runs a command is not run once more than it must be.
         if address.option("password-env").or(address.option("password-file")).is_some() {
             given.ask().await?;
         }
         Ok(Some(given))
+    }
+
+    /// Asks, unless that failed a moment ago.
+    async fn ask_once(&self) -> Result<Credentials> {
+        let mut failed = self.failed.lock().await;
+        if let Some((_, e)) = failed.as_ref().filter(|(at, _)| at.elapsed() < SAME) {
+            return Err(e.again());
+        }
+        let asked = self.ask().await;
+        *failed = asked.as_ref().err().map(|e| (Instant::now(), e.again()));
+        asked
     }
 
     async fn ask(&self) -> Result<Credentials> {
@@ -63,7 +81,7 @@ impl ProvideCredentials for Given {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            let asked: provider::Result = self.ask().await.map_err(CredentialsError::not_loaded);
+            let asked: provider::Result = self.ask_once().await.map_err(CredentialsError::provider_error);
             asked
         })
     }
