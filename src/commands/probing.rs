@@ -1,8 +1,8 @@
 //! Measuring many queues at once, again and again: what `depth`, `check`, `watch` and `list` share.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -165,10 +165,14 @@ pub async fn all(session: &Session, probes: &mut [Probe], how: How<'_>) -> Vec<R
         let mut context = session.context(Opening { accept: how.accept, ..Opening::default() });
         context.shared = shared.clone();
         context.timeout = how.within.map_or(context.timeout, |within| within.min(context.timeout));
-        if several {
-            let (ui, shown) = (session.ui.clone(), probe.address.shown.clone());
-            context.notice = Arc::new(move |text| ui.notice(&format!("{shown}: {text}")));
-        }
+        let (ui, shown) = (session.ui.clone(), probe.address.shown.clone());
+        // What is measured again and again says the same each time.
+        let said = Mutex::new(HashSet::new());
+        context.notice = Arc::new(move |text| {
+            if said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+                ui.notice(&if several { format!("{shown}: {text}") } else { text });
+            }
+        });
         // An archive is counted from end to end, which takes what it takes.
         let within = how.within.filter(|_| how.local || !probe.address.backend.creates());
         async move {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::SOON;
 use crate::fake_aws::{Fake, Fault, REGION};
 use crate::sandbox::Sandbox;
+use crate::{SOON, VERBS};
 
 const RECEIVE: &str = "ReceiveMessage";
 
@@ -111,4 +111,22 @@ fn keys_from_a_command_are_asked_for_again_when_they_expire_and_what_is_wrong_wi
         let ran = s.run(&["check", "sqs://orders-dlq", "--crit", "1", "--timeout", "2s", "-X", &given]);
         assert!(ran.code == 3 && ran.stdout().contains(said), "{command}: {}", ran.stdout());
     }
+}
+
+#[test]
+fn whether_a_verb_could_be_used_is_told_without_a_receive_or_a_send() {
+    let (fake, s) = account();
+    fake.queue("orders");
+    fake.queue("orders-dlq");
+    fake.redrive("orders", "orders-dlq", 3);
+    fake.fill("orders-dlq", 5, Some("orders"));
+    for verb in VERBS {
+        for more in [&[][..], &["--to", "sqs://orders"]] {
+            let ran = s.run(&[&["can-i", verb, "sqs://orders-dlq"], more].concat());
+            assert!([0, 3].contains(&ran.code), "{verb} {more:?}: {}{}", ran.stdout(), ran.stderr);
+        }
+    }
+    let harmless = |call: &String| ["Get", "List"].iter().any(|begin| call.starts_with(begin));
+    let called = fake.called();
+    assert!(called.iter().all(harmless) && !called.is_empty(), "{called:?}");
 }

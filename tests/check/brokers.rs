@@ -6,7 +6,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::sandbox::Sandbox;
-use crate::{Queues, blocking, servers, sqs_client, unique};
+use crate::{Queues, VERBS, blocking, servers, sqs_client, unique};
 
 /// Topics; the n-th has n records.
 fn topics(many: usize) -> Option<Vec<String>> {
@@ -128,15 +128,6 @@ fn what_takes_a_look_is_done_where_it_is_free_or_accepted() {
 }
 
 #[test]
-fn growth_over_a_while() {
-    let Some(rabbit) = Queues::new(1) else { return };
-    let s = Sandbox::new();
-    let ran = s.run(&["check", &rabbit.address(0), "--max-growth", "1/s", "--over", "1s"]);
-    assert_eq!(ran.code, 0, "{}", ran.stdout());
-    assert!(!s.path("state").exists(), "nothing is kept");
-}
-
-#[test]
 fn what_could_be_done_is_told_without_a_message_being_read() {
     let (Some(rabbit), Some(topics), Some(queues)) = (Queues::new(2), topics(2), queues(2)) else { return };
     let s = Sandbox::new();
@@ -153,6 +144,25 @@ fn what_could_be_done_is_told_without_a_message_being_read() {
             assert!(there, "{queue}: {about}: {found}");
         }
     }
+    for verb in VERBS {
+        for queue in [&rabbit.address(1), &topics[1], &queues[1]] {
+            let ran = s.run(&["can-i", verb, queue, "-o", "json"]);
+            assert!([0, 3].contains(&ran.code), "{verb} {queue}: {}{}", ran.stdout(), ran.stderr);
+            let counted = ran.json().as_array().expect("a list").iter().any(|f| f["because"] == "1 message");
+            assert!(counted, "{verb} {queue}: {}", ran.stdout());
+            // Counting needs nothing that is told by trying alone.
+            assert!(ran.code == 0 || !["depth", "check", "watch"].contains(&verb), "{verb} {queue}: {}", ran.stdout());
+        }
+    }
     let ran = s.run(&["can-i", "inspect", &rabbit.address(1).replace("check.", "gone.")]);
     assert_eq!(ran.code, 1, "{}", ran.stdout());
+}
+
+#[test]
+fn what_every_look_says_is_said_once() {
+    let Some(topics) = topics(1) else { return };
+    let s = Sandbox::new();
+    let ran = s.run(&["check", &topics[0], "--expect-empty", "--for", "1s", "--since", "1h"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout());
+    assert_eq!(ran.stderr.matches("reading begins at").count(), 1, "{}", ran.stderr);
 }

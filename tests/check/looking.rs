@@ -100,3 +100,13 @@ fn growth_is_measured_over_a_while_as_well() {
     assert_eq!((grown.code, &queue(&grown)["growth"]), (2, &1.into()), "{}", grown.stdout());
     assert_eq!(std::fs::read_dir(s.state()).expect("a folder").count(), 0, "nothing is kept for that");
 }
+
+#[test]
+fn a_run_that_goes_on_asking_is_compared_with_earlier_ones_alone() {
+    let Some(q) = Queues::new(1) else { return };
+    let (s, address) = (Sandbox::new(), q.address(0));
+    let lasting = ["check", &address, "--expect-empty", "--for", "1s", "--max-growth", "3/m", "-o", "json"];
+    let first = s.run(&lasting);
+    assert_eq!((first.code, &queue(&first)["growth"]), (3, &Value::Null), "{}", first.stdout());
+    assert_eq!((s.run(&lasting).code, s.run(&[&lasting[..], &["--over", "1s"]].concat()).code), (0, 0));
+}

@@ -96,5 +96,9 @@ pub fn silent() -> (std::net::TcpListener, u16) {
     (listener, port)
 }
 
+/// Those that `can-i` can be asked of.
+pub const VERBS: [&str; 12] =
+    ["inspect", "filter", "sample", "stats", "replay", "redrive", "copy", "move", "purge", "depth", "check", "watch"];
+
 /// What is far less than `--timeout` for each of several queues would come to.
 pub const SOON: Duration = Duration::from_secs(12);

@@ -17,6 +17,9 @@ use crate::output::check::{Status, Verdict};
 /// Between two looks of `--for`.
 const BEAT: Duration = Duration::from_secs(2);
 
+/// How much a queue has grown, or why that is not known; `None` where there is nothing to compare with.
+type Grown = std::result::Result<Option<Change>, String>;
+
 /// One run of `check`.
 pub(super) struct Asking<'a> {
     args: &'a Args,
@@ -57,11 +60,27 @@ impl<'a> Asking<'a> {
             Some(_) => self.measure(deadline).await,
             None => first,
         };
-        let mut verdicts = self.judge(&measured, grown.as_deref(), deadline).await;
+        let changes = self.changes(&measured, grown.as_deref());
+        let mut verdicts = self.judge(&measured, &changes, deadline).await;
         if let Some(lasting) = self.args.lasting {
-            self.again(lasting, deadline, &mut verdicts).await;
+            self.again(lasting, deadline, &changes, &mut verdicts).await;
         }
         verdicts
+    }
+
+    /// How much each has grown, once a run: counts of the same run are not compared with each other but for `--over`.
+    fn changes(&self, measured: &[Result<Measured>], before: Option<&[Option<growth::Count>]>) -> Vec<Grown> {
+        let Some(limit) = self.thresholds.max_growth else { return vec![Ok(None); measured.len()] };
+        let each = self.probes.iter().zip(measured).enumerate().map(|(n, (probe, measured))| {
+            let Ok(m) = measured else { return Err("the first count failed".to_owned()) };
+            let now = counted(m).ok_or_else(|| "the broker does not say how many there are".to_owned())?;
+            match before.map(|all| all[n]) {
+                Some(Some(then)) => Ok(Some(Change::between(then, now))),
+                Some(None) => Err("the first count failed".to_owned()),
+                None => growth::against_earlier(probe.address(), now, limit).map_err(|e| e.to_string()),
+            }
+        });
+        each.collect()
     }
 
     /// Waits; what was counted before.
@@ -79,7 +98,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Until the time is over, or a queue is found that is not empty.
-    async fn again(&mut self, lasting: Duration, deadline: Instant, verdicts: &mut Vec<Verdict>) {
+    async fn again(&mut self, lasting: Duration, deadline: Instant, changes: &[Grown], verdicts: &mut Vec<Verdict>) {
         let end = Instant::now() + lasting;
         let beat = (lasting / 10).clamp(Duration::from_millis(100), BEAT);
         while verdicts.iter().all(|v| v.status != Status::Critical) && !self.session.stop.is_cancelled() {
@@ -89,23 +108,15 @@ impl<'a> Asking<'a> {
             }
             self.wait(beat.min(left)).await;
             let measured = self.measure(deadline).await;
-            *verdicts = self.judge(&measured, None, deadline).await;
+            *verdicts = self.judge(&measured, changes, deadline).await;
         }
     }
 
-    async fn judge(
-        &self,
-        measured: &[Result<Measured>],
-        before: Option<&[Option<growth::Count>]>,
-        deadline: Instant,
-    ) -> Vec<Verdict> {
-        let each = self.probes.iter().zip(measured).enumerate().map(|(n, (probe, measured))| async move {
+    async fn judge(&self, measured: &[Result<Measured>], changes: &[Grown], deadline: Instant) -> Vec<Verdict> {
+        let each = self.probes.iter().zip(measured).zip(changes).map(|((probe, measured), grown)| async move {
             let mut verdict = Verdict::new(probe.address().shown.clone());
             match measured {
-                Ok(m) => {
-                    let before = before.map(|all| all[n]);
-                    self.one(&mut verdict, probe, m, before, deadline).await;
-                }
+                Ok(m) => self.one(&mut verdict, m, grown, deadline).await,
                 Err(e) => verdict.reason(Status::Unknown, e.to_string()),
             }
             verdict
@@ -113,14 +124,7 @@ impl<'a> Asking<'a> {
         join_all(each).await
     }
 
-    async fn one(
-        &self,
-        verdict: &mut Verdict,
-        probe: &Probe,
-        m: &Measured,
-        before: Option<Option<growth::Count>>,
-        deadline: Instant,
-    ) {
+    async fn one(&self, verdict: &mut Verdict, m: &Measured, grown: &Grown, deadline: Instant) {
         let t = &self.thresholds;
         (verdict.ready, verdict.in_flight) = (m.depth.ready, m.depth.in_flight);
         let count = self.count(m, deadline).await;
@@ -132,18 +136,7 @@ impl<'a> Asking<'a> {
         }
         let why_not = self.age(verdict, m, deadline).await;
         judging::age(verdict, m.depth.waiting(), why_not, t);
-        if let Some(limit) = t.max_growth {
-            let now = counted(m).ok_or_else(|| "the broker does not say how many there are".to_owned());
-            let change = match (now, before) {
-                (Err(why), _) => Err(why),
-                (Ok(now), Some(before)) => match before {
-                    Some(then) => Ok(Some(Change::between(then, now))),
-                    None => Err("the first count failed".to_owned()),
-                },
-                (Ok(now), None) => growth::against_earlier(probe.address(), now, limit).map_err(|e| e.to_string()),
-            };
-            judging::growth(verdict, change, before.is_some(), t);
-        }
+        judging::growth(verdict, grown.clone(), self.args.over.is_some(), t);
         if self.args.causes && verdict.status != Status::Ok {
             self.causes(verdict, &*m.source, deadline).await;
         }
