@@ -113,12 +113,13 @@ fn within<'a>(cluster: &'a str, config: &'a Config) -> impl Iterator<Item = &'a 
 
 fn show(names: &[String], session: &Session) -> Result<Exit> {
     let config = &session.config;
+    let chosen = chosen(names, config)?;
     let Some(path) = &config.path else {
         let place = Config::locate().map_or_else(|| "no home".to_owned(), |(path, _)| path.display().to_string());
         session.ui.notice(&format!("there is no configuration file; it would be {place}"));
         return print(&[], session);
     };
-    let (mut rows, chosen) = (vec![], chosen(names, config)?);
+    let mut rows = vec![];
     let clusters = config.clusters.keys().filter(|name| names.is_empty() || chosen.contains(name));
     for name in clusters {
         rows.extend(of_cluster(name, config));

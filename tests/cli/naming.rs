@@ -52,6 +52,9 @@ fn a_wrong_configuration() {
     let mut s = Sandbox::new();
     s.environment.push(("DLQ_CONFIG".into(), "/no/such/file".into()));
     assert_eq!(s.run(&["depth", "file:orders.ndjson"]).code, 2);
+    // Without a file there is nothing to show, and no such name.
+    let s = Sandbox::new();
+    assert_eq!((s.run(&["config", "show"]).code, s.run(&["config", "show", "orders"]).code), (0, 2));
 }
 
 #[test]
