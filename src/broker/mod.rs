@@ -227,8 +227,8 @@ pub struct Token(pub u64);
 pub struct Delivery {
     /// For the settler.
     pub token: Token,
-    /// The message.
-    pub message: DeadLetter,
+    /// The message. It passes through many hands.
+    pub message: Box<DeadLetter>,
 }
 
 /// Deliveries of one lane, in its order. Never empty.
@@ -304,7 +304,7 @@ pub struct Outgoing {
     /// Number within the run, from 0; a sink may use it to correlate.
     pub sequence: u64,
     /// What to publish: already stripped, mapped and marked.
-    pub message: DeadLetter,
+    pub message: Box<DeadLetter>,
     /// Where; `None`: where the sink was opened to.
     pub target: Option<Arc<Target>>,
     /// As it was, unmarked and with its provenance (id, queue, position): what an archive keeps. False: as new.

@@ -249,7 +249,7 @@ pub async fn print_selected(
 
 fn make(printing: &Printing, judged: Judged) -> Made {
     let selected = judged.batch.deliveries.into_iter().zip(judged.verdicts).filter(|(_, v)| *v == Verdict::Yes);
-    let selected = selected.map(|(Delivery { message, .. }, _)| message);
+    let selected = selected.map(|(Delivery { message, .. }, _)| *message);
     if !printing.separate() {
         return Made::Messages(selected.collect());
     }

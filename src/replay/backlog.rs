@@ -231,7 +231,7 @@ mod tests {
     use crate::message::Payload;
 
     fn ready(lane: impl Into<Option<u64>>, size: usize) -> Ready {
-        let message = DeadLetter::new("q".into(), Payload::Absent);
+        let message = Box::new(DeadLetter::new("q".into(), Payload::Absent));
         let outgoing = Outgoing { sequence: 0, message, target: None, verbatim: true };
         let lane = lane.into();
         let go = Move { token: Token(0), outgoing, lane };

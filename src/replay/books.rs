@@ -62,7 +62,7 @@ impl Books {
 
     fn line(&self, m: &Move) -> Line {
         let sequence = m.outgoing.sequence;
-        let DeadLetter { identity, id, .. } = &m.outgoing.message;
+        let DeadLetter { identity, id, .. } = &*m.outgoing.message;
         let row = Row { sequence, identity: *identity, id: id.clone(), confirmed: false };
         let (arrived, again) = (self.claims.is_arrived(sequence), self.may_be_there(sequence));
         Line { row, arrived, again, open: true }

@@ -191,7 +191,7 @@ impl Preparer {
                 Verdict::Yes => {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
                     let lane = if self.holds { self.source.lane(of_batch, &message) } else { None };
-                    let original = self.originals.then(|| Box::new(message.clone()));
+                    let original = self.originals.then(|| message.clone());
                     out.items.push(Item { lane, token, fate: self.fate(sequence, message), original });
                 }
                 Verdict::No => out.unselected.push(token),
@@ -207,7 +207,7 @@ impl Preparer {
         out
     }
 
-    fn fate(&self, read: u64, message: DeadLetter) -> Fate {
+    fn fate(&self, read: u64, message: Box<DeadLetter>) -> Fate {
         let id = message.id.clone();
         match self.ready(read, message) {
             Ok(Ready::Send { mut outgoing, envelope, changed, cause }) => match (self.fit)(&mut outgoing) {
@@ -226,7 +226,7 @@ impl Preparer {
         }
     }
 
-    fn ready(&self, read: u64, mut message: DeadLetter) -> Result<Ready> {
+    fn ready(&self, read: u64, mut message: Box<DeadLetter>) -> Result<Ready> {
         let arrived = |sequence, message| Ready::Arrived(Outgoing { sequence, message, target: None, verbatim: true });
         let How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run } = &self.how else {
             return Ok(match self.numbers.of(&message, read) {
@@ -282,7 +282,7 @@ impl Trial {
 
     /// What would become of this message.
     pub fn outlook(&self, m: &DeadLetter) -> Outlook {
-        match self.0.fate(0, m.clone()) {
+        match self.0.fate(0, Box::new(m.clone())) {
             Fate::Go { left_out, unmarked, changed, .. } => Outlook::Goes { left_out, unmarked, changed },
             Fate::Arrived(_) | Fate::Skip(_) => Outlook::Stays,
             Fate::Fail { error, .. } => Outlook::Fails(error.to_string()),

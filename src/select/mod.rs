@@ -63,7 +63,7 @@ impl Judged {
     /// The selected messages, in order.
     pub fn selected(&self) -> impl Iterator<Item = &DeadLetter> {
         let both = self.batch.deliveries.iter().zip(&self.verdicts);
-        both.filter(|(_, v)| **v == Verdict::Yes).map(|(d, _)| &d.message)
+        both.filter(|(_, v)| **v == Verdict::Yes).map(|(d, _)| &*d.message)
     }
 }
 

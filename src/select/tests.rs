@@ -13,7 +13,7 @@ pub(super) fn batch(bodies: &[&str]) -> Batch {
         let mut m = DeadLetter::new("file:q".into(), Payload::Bytes(Bytes::from(body.to_string())));
         m.id = i.to_string();
         m.time = Timestamp::from_second(1000 * i as i64).ok();
-        Delivery { token: Token(i as u64), message: m }
+        Delivery { token: Token(i as u64), message: Box::new(m) }
     };
     Batch { lane: 7, deliveries: bodies.iter().enumerate().map(delivery).collect() }
 }

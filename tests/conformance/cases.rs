@@ -176,7 +176,7 @@ pub async fn removes_what_is_done_and_gives_back_the_rest_in_order(f: &dyn Fixtu
                 if n % 3 > 0 {
                     return done(d);
                 }
-                kept.push(d.message.clone());
+                kept.push((*d.message).clone());
                 keep(d)
             })
             .collect();
@@ -209,7 +209,7 @@ pub async fn settling_out_of_order_removes_just_those(f: &dyn Fixture) {
     settle(&*scan, vec![done(&all[59]), keep(&all[58]), done(&all[0])]).await;
     scan.close().await.expect("close");
     let gone: Vec<usize> = (40..50).chain([3, 4, 59, 0]).collect();
-    let stay = all.iter().enumerate().filter(|(i, _)| !gone.contains(i)).map(|(_, d)| d.message.clone());
+    let stay = all.iter().enumerate().filter(|(i, _)| !gone.contains(i)).map(|(_, d)| (*d.message).clone());
     let wanted = bodies(&stay.collect::<Vec<_>>());
     assert_eq!(wanted.len(), 60 - gone.len());
     assert_eq!(sorted(bodies(&read(&*source, look()).await)), sorted(wanted));
@@ -237,7 +237,7 @@ pub async fn leaves_alone_what_came_after_the_start(f: &dyn Fixture) {
         let late: Vec<_> = (0..30).map(|i| message(format!("late {i}"))).collect();
         publish(&queue, &late).await;
     }
-    let seen: Vec<DeadLetter> = deliveries(&mut scan).await.into_iter().map(|d| d.message).collect();
+    let seen: Vec<DeadLetter> = deliveries(&mut scan).await.into_iter().map(|d| *d.message).collect();
     scan.close().await.expect("close");
     assert_eq!(sorted(bodies(&seen)), sorted(bodies(&numbered(30))));
 }

@@ -97,7 +97,7 @@ pub async fn publish(typed: &str, messages: &[DeadLetter]) {
             .enumerate()
             .map(|(i, m)| {
                 let mut out =
-                    Outgoing { sequence: (at * 200 + i) as u64, message: m.clone(), target: None, verbatim: true };
+                    Outgoing { sequence: (at * 200 + i) as u64, message: Box::new(m.clone()), target: None, verbatim: true };
                 fit(&mut out).expect("fits");
                 out
             })
@@ -124,7 +124,7 @@ pub async fn read(source: &dyn Source, request: ScanRequest) -> Vec<DeadLetter> 
     let mut seen = vec![];
     while let Some(batch) = scan.next().await.expect("next") {
         assert!(!batch.deliveries.is_empty(), "a batch is never empty");
-        seen.extend(batch.deliveries.into_iter().map(|d| d.message));
+        seen.extend(batch.deliveries.into_iter().map(|d| *d.message));
     }
     let closed = scan.close().await.expect("close");
     assert_eq!(closed.cut, None, "everything was to be seen; {} were", seen.len());

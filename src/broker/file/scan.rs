@@ -217,7 +217,7 @@ fn parse(block: &Block, reading: &Reading) -> Parsed {
             Ok((_, m)) if reading.removed.holds(line.at, || Some(m.identity)) => parsed.removed += 1,
             Ok((token, mut message)) => {
                 message.identity = reading.identity(line.at, message.identity);
-                parsed.deliveries.push(Delivery { token: Token(token), message });
+                parsed.deliveries.push(Delivery { token: Token(token), message: Box::new(message) });
             }
             Err(_) if line.open && reading.growing => parsed.unfinished = true,
             Err(_) if reading.skip_bad_lines => parsed.bad += 1,

@@ -170,7 +170,7 @@ impl Letters {
     /// A message of which only its place is known.
     fn blank(&self, partition: i32, offset: i64) -> Delivery {
         let token = token(partition, offset);
-        let mut m = DeadLetter::new(Arc::clone(&self.shown), Payload::Absent);
+        let mut m = Box::new(DeadLetter::new(Arc::clone(&self.shown), Payload::Absent));
         m.id = String::with_capacity(16);
         write!(m.id, "{partition}:{offset}").expect("a string takes what is written to it");
         m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));

@@ -177,7 +177,7 @@ impl Into for Picking<'_> {
                 let made = self.letters.write(&[*r]).into_iter().next();
                 self.found.extend(made.map(|d| {
                     debug_assert_eq!(place(d.token), (partition, r.offset()));
-                    (*at, d.message)
+                    (*at, *d.message)
                 }));
             }
         }

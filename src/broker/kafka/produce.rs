@@ -117,7 +117,7 @@ impl<F: Fates> Drop for Producer<F> {
 /// Confirmed by all replicas in sync, each once and in order.
 pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
     let mut config = base.clone();
-    for (name, value) in [("linger.ms", "10"), ("batch.num.messages", "100000"), ("partitioner", "murmur2_random")] {
+    for (name, value) in [("linger.ms", "2"), ("batch.num.messages", "100000"), ("partitioner", "murmur2_random")] {
         if base.get(name).is_none() {
             config.set(name, value);
         }

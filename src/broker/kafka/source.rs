@@ -139,7 +139,7 @@ impl KafkaSource {
     pub(super) async fn newest(&self) -> Result<Option<DeadLetter>> {
         let mut reader = self.reader(self.spans().await?, BTreeMap::new());
         let batches = blocking(move || gather::gather(&mut reader, 1, true)).await?;
-        Ok(batches.into_iter().flat_map(|b| b.deliveries).map(|d| d.message).next())
+        Ok(batches.into_iter().flat_map(|b| b.deliveries).map(|d| *d.message).next())
     }
 
     /// What is resolved, as far as it is to be seen, and whether that is all.

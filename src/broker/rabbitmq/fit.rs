@@ -150,8 +150,8 @@ mod tests {
     fn fitted(change: impl FnOnce(&mut DeadLetter)) -> (Result<Vec<String>>, DeadLetter) {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         change(&mut message);
-        let mut o = Outgoing { sequence: 0, message, target: None, verbatim: true };
-        (fit(&limits(), &mut o), o.message)
+        let mut o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: true };
+        (fit(&limits(), &mut o), *o.message)
     }
 
     fn short(s: &str) -> Value {

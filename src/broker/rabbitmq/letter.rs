@@ -67,7 +67,7 @@ impl Letter {
         let name = |s: &str| {
             ShortString::try_new(s).map_err(|_| Error::new(Kind::Usage, "a name of the target is over 255 bytes"))
         };
-        Ok(Letter { job, at, exchange: name(&place.exchange)?, routing_key: name(key)?, message: o.message })
+        Ok(Letter { job, at, exchange: name(&place.exchange)?, routing_key: name(key)?, message: *o.message })
     }
 
     /// Recognises it when it is returned.

@@ -425,9 +425,9 @@ impl Reader {
             let tag = d.delivery_tag;
             let lost = self.facts.policy.fate(Counts::of(&d.properties)) == Fate::Lost;
             let properties = lost.then(|| d.properties.clone());
-            let message = codec::from_delivery(&self.shown, d.into());
+            let message = Box::new(codec::from_delivery(&self.shown, d.into()));
             if let (Some(properties), crate::message::Payload::Bytes(body)) = (properties, &message.payload) {
-                self.at_risk.push(AtRisk { tag, properties, body: body.clone(), message: message.clone() });
+                self.at_risk.push(AtRisk { tag, properties, body: body.clone(), message: (*message).clone() });
                 moved.insert(tag);
             }
             deliveries.push(Delivery { token: Token(tag), message });
@@ -468,9 +468,9 @@ impl Reader {
         for d in late {
             if self.facts.policy.fate(Counts::of(&d.properties)) == Fate::Lost {
                 let (tag, properties) = (d.delivery_tag, d.properties.clone());
-                let message = codec::from_delivery(&self.shown, d.into());
+                let message = Box::new(codec::from_delivery(&self.shown, d.into()));
                 let crate::message::Payload::Bytes(body) = message.payload.clone() else { continue };
-                self.at_risk.push(AtRisk { tag, properties, body, message });
+                self.at_risk.push(AtRisk { tag, properties, body, message: *message });
             }
         }
         self.rescue().await

@@ -164,7 +164,7 @@ impl StreamScan {
             message.identity = Identity::Exact(xxhash_rust::xxh3::xxh3_128(format!("{}\n{at}", self.shown).as_bytes()));
             message.position.push("offset", Value::I64(i64::try_from(at).unwrap_or(i64::MAX)));
         }
-        self.taken.push(Delivery { token, message });
+        self.taken.push(Delivery { token, message: Box::new(message) });
         self.remaining = self.remaining.saturating_sub(1);
         self.ended |= self.remaining == 0;
     }

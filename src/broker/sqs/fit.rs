@@ -200,8 +200,8 @@ mod tests {
         change(&mut message);
         let limits = Limits { known: Known::default(), group: None };
         limits.known.add("".into(), Arc::new(Queue { max_message: most, ..Queue::unknown(url) }));
-        let mut o = Outgoing { sequence: 0, message, target: None, verbatim: true };
-        (fit(&limits, &mut o), o.message)
+        let mut o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: true };
+        (fit(&limits, &mut o), *o.message)
     }
 
     fn mark(m: &mut DeadLetter) {

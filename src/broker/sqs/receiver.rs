@@ -204,7 +204,7 @@ impl Shared {
                 self.held.keep([token]);
             }
             let lane = self.lane(&message);
-            let delivery = Delivery { token: Token(token), message };
+            let delivery = Delivery { token: Token(token), message: Box::new(message) };
             match at.get(&lane) {
                 Some(&n) => batches[n].deliveries.push(delivery),
                 None => {

@@ -221,7 +221,7 @@ mod tests {
     fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         message.identity = identity;
-        Outgoing { sequence, message, target: None, verbatim: true }
+        Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
             }
             let unmarked = survey.outlook(m, note.outlook, note.diff, goes, changing);
             if edits && survey.kept.len() <= editor::MOST {
-                survey.kept.push(m.clone());
+                survey.kept.push((**m).clone());
             }
             if change.args.plan.plan_out.is_some() {
                 survey.ids.push(m.id.clone());

@@ -146,7 +146,7 @@ impl Queue {
             let first = scan.next().await;
             // Nothing is held where a look is free.
             _ = scan.close().await;
-            first.ok()??.deliveries.into_iter().next().map(|d| d.message)
+            first.ok()??.deliveries.into_iter().next().map(|d| *d.message)
         };
         tokio::time::timeout(self.context.timeout, look).await.ok()?
     }

@@ -60,7 +60,7 @@ async fn keeps_what_the_message_was_and_gives_each_line_an_id() {
     let mut batch = outgoing(numbers(0..3));
     batch[1].message.headers.push("n", Value::I8(1));
     batch[1].message.origin = Some(Origin { queue: Some("orders".into()), ..Origin::default() });
-    let sent: Vec<DeadLetter> = batch.iter().map(|o| o.message.clone()).collect();
+    let sent: Vec<DeadLetter> = batch.iter().map(|o| (*o.message).clone()).collect();
     let mut sink = place.sink().await;
     let receipts = sink.publish(batch).await.await;
     sink.close().await.unwrap();
@@ -70,7 +70,7 @@ async fn keeps_what_the_message_was_and_gives_each_line_an_id() {
     let mut scan = source.scan(look()).await.unwrap();
     for (mut sent, found) in sent.into_iter().zip(drain(&mut *scan).await.unwrap()) {
         sent.identity = found.message.identity;
-        assert_eq!(sent, found.message);
+        assert_eq!(sent, *found.message);
     }
     scan.close().await.unwrap();
 }
