@@ -1,10 +1,10 @@
 //! The file: its tables, and what is asked of them outside a run.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row as SqlRow, params};
 use serde_json::Value;
 
 use super::record::{Begun, Record, Standing, Unfinished};
@@ -61,7 +61,7 @@ impl Journal {
     pub fn open(state: &StateDir) -> Result<Journal> {
         let path = state.create()?.join("journal.sqlite");
         let opened = connect(&path).and_then(|mut connection| {
-            prepare(&mut connection)?;
+            patiently(|| prepare(&mut connection))?;
             Ok(connection)
         });
         let connection = opened.map_err(|e| unusable(&path, &e))?;
@@ -274,6 +274,24 @@ impl Journal {
 /// Opens the file as every part of this program does: what is committed survives a loss of power.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     own(path);
+    patiently(|| connect_once(path))
+}
+
+/// The file is turned to write-ahead logging by whoever comes first, and back by whoever goes last: in such a moment it was seen
+/// locked in spite of the time to wait that SQLite was given.
+fn patiently<T>(mut act: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match act() {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn connect_once(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // Passwords that were taken out of a row are not to be found in the room it had.
@@ -419,5 +437,21 @@ mod tests {
             assert!(!holds(dir.path(), "hunter2"), "{run}");
             assert!(holds(dir.path(), "me:***@h"), "{run}");
         }
+    }
+
+    #[test]
+    fn a_journal_that_others_open_and_close_meanwhile_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("journal.sqlite");
+        let other = Connection::open(&path).expect("opened");
+        other.execute_batch("CREATE TABLE t (a); BEGIN; SELECT * FROM t").expect("being read");
+        let state = StateDir::at(dir.path());
+        std::thread::scope(|threads| {
+            let opening = threads.spawn(|| Journal::open(&state).map(drop));
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(!opening.is_finished(), "it cannot be turned while it is read");
+            other.execute_batch("COMMIT").expect("let go");
+            opening.join().expect("no panic").expect("opened");
+        });
     }
 }

@@ -190,7 +190,7 @@ impl FakeScan {
             w.items[n].at = At::Held(token);
             w.items[n].seen = true;
             w.counts.delivered += 1;
-            deliveries.push(Delivery { token, message: w.items[n].letter.clone() });
+            deliveries.push(Delivery { token, message: Box::new(w.items[n].letter.clone()) });
         }
         self.left -= deliveries.len() as u64;
         Ok(Turn::Batch(Batch { lane, deliveries }))

@@ -121,7 +121,7 @@ impl Shared {
 
 impl Item {
     fn new(letter: DeadLetter, lane: u64, selection: &Selection) -> Item {
-        let one = Batch { lane, deliveries: vec![Delivery { token: Token(0), message: letter.clone() }] };
+        let one = Batch { lane, deliveries: vec![Delivery { token: Token(0), message: Box::new(letter.clone()) }] };
         let wanted = selection.judge(one).verdicts == [Verdict::Yes];
         Item {
             lane,
@@ -230,7 +230,7 @@ impl World {
                 Some(m) if m.run() == RUN && m.count == was.map_or(0, |m| m.count) + 1 => {}
                 Some(_) => trouble.push("the mark is wrong"),
             }
-        } else if sent.message != *before || !sent.verbatim {
+        } else if *sent.message != *before || !sent.verbatim {
             trouble.push("a verbatim message was changed");
         }
         for what in trouble {

@@ -108,7 +108,7 @@ impl Scan for FakeScan {
             let token = Token(w.tokens);
             let item = &mut w.items[n];
             (item.at, item.seen) = (At::Held(token), true);
-            let mut message = item.letter.clone();
+            let mut message = Box::new(item.letter.clone());
             if w.s.kind == Kind::Session {
                 message.properties.set(REDELIVERED, Value::Bool(item.redelivered));
             }
