@@ -1,6 +1,6 @@
 //! Ctrl-C, SIGTERM and a terminal that is closed: the first stops in order, the second at once.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,18 @@ type Tell = Box<dyn Fn() -> String + Send>;
 pub struct Signals {
     got: Arc<AtomicU8>,
     unknown: Arc<Mutex<Option<Tell>>>,
+    /// Another program has the terminal.
+    lent: Arc<AtomicBool>,
+}
+
+/// While it lives Ctrl-C is for another program at the same terminal.
+#[must_use]
+pub struct Lent(Arc<AtomicBool>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// What a signal leads to.
@@ -25,6 +37,8 @@ enum Act {
     Stop,
     /// Any more: end now, saying what is unknown.
     End(String),
+    /// It was for somebody else.
+    Nothing,
 }
 
 impl Signals {
@@ -57,6 +71,7 @@ impl Signals {
                                 ui.notice_stop(&text);
                                 end(exit)
                             }
+                            Act::Nothing => {}
                         }
                     }
                 });
@@ -79,7 +94,16 @@ impl Signals {
         *lock(&self.unknown) = Some(Box::new(tell));
     }
 
+    /// Until what this gives is dropped, Ctrl-C is not heeded: in an editor it ends no more than a command of the editor's.
+    pub fn lend(&self) -> Lent {
+        self.lent.store(true, Ordering::Release);
+        Lent(Arc::clone(&self.lent))
+    }
+
     fn on(&self, exit: Exit) -> Act {
+        if exit == Exit::Interrupted && self.lent.load(Ordering::Acquire) {
+            return Act::Nothing;
+        }
         if self.got.compare_exchange(0, exit as u8, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             return Act::Stop;
         }
@@ -171,5 +195,17 @@ mod tests {
             Act::End("stopped at once: 3 messages were sent and not confirmed".into())
         );
         assert_eq!(signals.received(), Some(Exit::Terminated));
+    }
+
+    #[test]
+    fn while_an_editor_has_the_terminal_its_ctrl_c_stops_nothing() {
+        let signals = Signals::default();
+        let lent = signals.lend();
+        assert_eq!(signals.on(Exit::Interrupted), Act::Nothing);
+        assert_eq!(signals.received(), None);
+        assert_eq!(signals.on(Exit::Terminated), Act::Stop, "that was not typed");
+        drop(lent);
+        assert_eq!(Signals::default().on(Exit::Interrupted), Act::Stop);
+        assert!(matches!(signals.on(Exit::Interrupted), Act::End(_)));
     }
 }

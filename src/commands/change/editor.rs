@@ -72,7 +72,9 @@ impl Opened<'_> {
         let (program, arguments) = editor()?;
         let mut command = Command::new(&program);
         command.args(arguments).arg(file.path());
+        let lent = self.session.signals.lend();
         let status = tokio::task::spawn_blocking(move || command.status()).await;
+        drop(lent);
         let status = status.map_err(|e| Error::new(Kind::Other, "waiting for the editor was cut short").because(e))?;
         match status {
             Err(e) => {
