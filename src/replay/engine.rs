@@ -17,7 +17,7 @@ use super::books::Books;
 use super::hold::{Hold, HoldWhile};
 use super::pace::{Pace, Rate};
 use super::pipeline::{Pipeline, at_most};
-use super::prepare::{Fate, Numbers, Prepared, Preparer, Treatment};
+use super::prepare::{Fate, Numbers, Prepared, Preparer, Treatment, Wants};
 use super::run::RunId;
 use super::tally::{Skip, Stopped, Tally};
 use super::way::{Checked, Way};
@@ -119,8 +119,8 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     let books = if removes { job.books } else { Books::none() };
     let resumed = job.resumed;
     let numbers = Numbers { first: job.first, claims: Arc::clone(books.claims()) };
-    let preparer =
-        Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit(), holds, job.aside.is_some(), numbers);
+    let wants = Wants { removes, holds, originals: job.aside.is_some() };
+    let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit(), wants, numbers);
     let window = sink.capabilities().window.min(job.concurrency.unwrap_or(usize::MAX)).max(1);
     let batch = sink.capabilities().batch.clamp(1, window);
 
@@ -418,9 +418,9 @@ impl Drive<'_> {
                     !self.queued(Ready { go, size: 0, left_out, unmarked, changed, original, cause })
                 }
                 Fate::Skip(why) => self.skipped(why),
-                Fate::Fail { id, error } => {
+                Fate::Fail { id, cause, error } => {
                     self.set_aside(item.original);
-                    self.failed_here(item.lane, &id, None, &error)
+                    self.failed_here(item.lane, &id, cause.as_deref(), &error)
                 }
             };
             if kept {

@@ -79,6 +79,8 @@ pub(super) enum Fate {
     Skip(Skip),
     Fail {
         id: String,
+        /// What it had died of.
+        cause: Option<String>,
         error: Error,
     },
 }
@@ -87,11 +89,19 @@ pub(super) struct Preparer {
     source: Arc<dyn Source>,
     how: How,
     fit: Fit,
-    /// A failure holds up its lane.
-    holds: bool,
-    /// Messages are wanted as they were, should they fail.
-    originals: bool,
+    wants: Wants,
     numbers: Numbers,
+}
+
+/// What is wanted besides.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wants {
+    /// What gets through is removed, so that what does not is recorded with what it had died of.
+    pub(super) removes: bool,
+    /// A failure holds up its lane.
+    pub(super) holds: bool,
+    /// Messages are wanted as they were, should they fail.
+    pub(super) originals: bool,
 }
 
 /// The numbers messages have within the run.
@@ -125,6 +135,7 @@ enum Ready {
     Send { outgoing: Outgoing, envelope: Option<&'static str>, changed: bool, cause: Option<String> },
     Arrived(Outgoing),
     Skip(Skip),
+    Fail { cause: Option<String>, error: Error },
 }
 
 enum How {
@@ -145,8 +156,7 @@ impl Preparer {
         treatment: Treatment,
         run: RunId,
         fit: Fit,
-        holds: bool,
-        originals: bool,
+        wants: Wants,
         numbers: Numbers,
     ) -> Self {
         let how = match treatment {
@@ -156,7 +166,7 @@ impl Preparer {
                 How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run }
             }
         };
-        Preparer { source, how, fit, holds, originals, numbers }
+        Preparer { source, how, fit, wants, numbers }
     }
 
     /// Judges and prepares batches: small ones on the spot unless there is an expression, others on other threads.
@@ -190,8 +200,8 @@ impl Preparer {
             match verdict {
                 Verdict::Yes => {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
-                    let lane = if self.holds { self.source.lane(of_batch, &message) } else { None };
-                    let original = self.originals.then(|| message.clone());
+                    let lane = if self.wants.holds { self.source.lane(of_batch, &message) } else { None };
+                    let original = self.wants.originals.then(|| message.clone());
                     out.items.push(Item { lane, token, fate: self.fate(sequence, message), original });
                 }
                 Verdict::No => out.unselected.push(token),
@@ -210,7 +220,7 @@ impl Preparer {
     fn fate(&self, read: u64, message: Box<DeadLetter>) -> Fate {
         let id = message.id.clone();
         match self.ready(read, message) {
-            Ok(Ready::Send { mut outgoing, envelope, changed, cause }) => match (self.fit)(&mut outgoing) {
+            Ready::Send { mut outgoing, envelope, changed, cause } => match (self.fit)(&mut outgoing) {
                 Ok(mut left_out) => {
                     left_out.extend(envelope.map(|e| format!("the {e} envelope")));
                     // Looked for rather than read from the texts, which are for people.
@@ -218,42 +228,49 @@ impl Preparer {
                         matches!(self.how, How::Replay { .. }) && outgoing.message.headers.last(MARK_HEADER).is_none();
                     Fate::Go { outgoing, left_out, unmarked, changed, cause }
                 }
-                Err(error) => Fate::Fail { id, error },
+                Err(error) => Fate::Fail { id, cause, error },
             },
-            Ok(Ready::Arrived(outgoing)) => Fate::Arrived(outgoing),
-            Ok(Ready::Skip(skip)) => Fate::Skip(skip),
-            Err(error) => Fate::Fail { id, error },
+            Ready::Arrived(outgoing) => Fate::Arrived(outgoing),
+            Ready::Skip(skip) => Fate::Skip(skip),
+            Ready::Fail { cause, error } => Fate::Fail { id, cause, error },
         }
     }
 
-    fn ready(&self, read: u64, mut message: Box<DeadLetter>) -> Result<Ready> {
+    fn ready(&self, read: u64, mut message: Box<DeadLetter>) -> Ready {
         let arrived = |sequence, message| Ready::Arrived(Outgoing { sequence, message, target: None, verbatim: true });
         let How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run } = &self.how else {
-            return Ok(match self.numbers.of(&message, read) {
+            return match self.numbers.of(&message, read) {
                 Numbered::Arrived(sequence) => arrived(sequence, message),
                 Numbered::Send(sequence) => {
+                    let cause = if self.wants.removes { death::of(&message).map(|d| d.cause) } else { None };
                     let outgoing = Outgoing { sequence, message, target: None, verbatim: true };
-                    Ready::Send { outgoing, envelope: None, changed: false, cause: None }
+                    Ready::Send { outgoing, envelope: None, changed: false, cause }
                 }
-            });
+            };
         };
         let inner = unwrap.and_then(|e| e.inner(&message));
         let before = inner.as_ref().map_or_else(|| Mark::of(&message.headers), |i| i.mark(&message));
         let replays = before.as_ref().map_or(0, |m| m.count);
         if before.is_some_and(|m| m.run() == run.as_str()) {
-            return Ok(Ready::Skip(Skip::CameBack));
+            return Ready::Skip(Skip::CameBack);
         }
         if replays >= *max_replays {
-            return Ok(Ready::Skip(Skip::MaxReplays));
+            return Ready::Skip(Skip::MaxReplays);
         }
         let sequence = match self.numbers.of(&message, read) {
-            Numbered::Arrived(sequence) => return Ok(arrived(sequence, message)),
+            Numbered::Arrived(sequence) => return arrived(sequence, message),
             Numbered::Send(sequence) => sequence,
         };
         // Before anything is taken off: the origin is told by what is taken off.
         let died = death::of(&message);
-        let target = route.of(&message, died.as_ref().and_then(|d| d.origin.as_ref()))?;
-        let patch = changes.patch(&changes.base(&message, inner.as_ref()), died.as_ref())?;
+        let told = || -> Result<_> {
+            let target = route.of(&message, died.as_ref().and_then(|d| d.origin.as_ref()))?;
+            Ok((target, changes.patch(&changes.base(&message, inner.as_ref()), died.as_ref())?))
+        };
+        let (target, patch) = match told() {
+            Ok(told) => told,
+            Err(error) => return Ready::Fail { cause: died.map(|d| d.cause), error },
+        };
         self.source.strip(&mut message);
         if !keep_death_headers {
             death::strip(&mut message);
@@ -266,7 +283,7 @@ impl Preparer {
         let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
         message.headers.set(MARK_HEADER, mark.to_value());
         let outgoing = Outgoing { sequence, message, target, verbatim: false };
-        Ok(Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) })
+        Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) }
     }
 }
 
@@ -277,7 +294,7 @@ impl Trial {
     /// Of a run that has not begun.
     pub fn new(source: Arc<dyn Source>, treatment: Treatment, run: RunId, fit: Fit) -> Trial {
         let numbers = Numbers { first: 0, claims: Arc::new(Claims::none()) };
-        Trial(Preparer::new(source, treatment, run, fit, false, false, numbers))
+        Trial(Preparer::new(source, treatment, run, fit, Wants::default(), numbers))
     }
 
     /// What would become of this message.

@@ -232,10 +232,29 @@ fn messages_are_edited_in_the_users_own_editor() {
     let (code, said) = at_a_terminal(&s, "echo '{' > \"$1\"\n", "", args);
     assert!(code == 2 && said.contains("is not JSON") && said.contains("what was written is in"), "{code}: {said}");
     assert!(!s.path("to.ndjson").exists());
-    let (code, said) = at_a_terminal(&s, "sed -i 's/1.10/3.30/' \"$1\"\n", "y\n", args);
+    // Ctrl-C in an editor, which every program at the terminal gets, is a command of the editor's.
+    let edit = "trap '' INT; kill -INT 0; sleep 0.3; kill -INT 0; sleep 0.3; sed -i 's/1.10/3.30/' \"$1\"\n";
+    let (code, said) = at_a_terminal(&s, edit, "y\n", args);
     assert!(code == 0 && said.contains("+    \"total\": 3.30"), "{code}: {said}");
     let after = lines(&s, "to.ndjson");
     assert_eq!((&after[0]["payload"], &after[1]["payload"]), (&r#"{"total":3.30,"x":1}"#.into(), &"plain".into()));
     let (code, said) = at_a_terminal(&s, "true\n", "", "replay file:orders.ndjson --to file:to.ndjson --edit");
     assert!(code == 2 && said.contains("more than 20"), "{code}: {said}");
+}
+
+#[test]
+fn what_fails_before_it_is_sent_is_on_record_with_what_it_had_died_of() {
+    let s = Sandbox::new();
+    let expected = s.run(&["filter", Q, "true", "-n", "9", "--print", "[.id, .death.cause]", "-o", "jsonl"]);
+    let failing = ["--map", "error(\"no\")", "--to", "file:to.ndjson", "-n", "9"];
+    let ran = s.run(&[&["replay", Q, "-y", "--run", "n"], &failing[..]].concat());
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let history = s.run(&["history", "n", "-o", "json"]).json();
+    let told: Vec<String> = history["messages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|m| serde_json::json!([m["id"], m["cause"]]).to_string())
+        .collect();
+    assert_eq!(told, expected.stdout().lines().collect::<Vec<_>>(), "{history:#}");
 }

@@ -41,3 +41,24 @@ fn a_guard_stays_shut_until_it_is_accepted() {
     b.settled(&full, 6);
     assert_eq!(s.run(&args).code, 0, "done");
 }
+
+#[test]
+fn what_a_move_could_not_send_is_on_record_with_what_it_had_died_of() {
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let dead = b.queue("dead", "classic", &[]);
+    let dlx = [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text(&dead))];
+    let work = b.queue("work", "classic", &dlx);
+    b.fill(&work, 2);
+    b.reject(&work, 2);
+    b.settled(&dead, 2);
+    let full =
+        b.queue("full", "classic", &[("x-max-length", AMQPValue::LongInt(0)), ("x-overflow", text("reject-publish"))]);
+    let (from, to) = (b.address(&dead), b.address(&full));
+    let causes = s.run(&["filter", &from, "true", "--print", ".death.cause", "-o", "raw"]);
+    let ran = s.run(&["move", &from, &to, "-y", "--run", "n"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let history = s.run(&["history", "n", "-o", "json"]).json();
+    let told: Vec<_> = history["messages"].as_array().unwrap().iter().map(|m| m["cause"].as_str().unwrap()).collect();
+    assert_eq!(told, causes.stdout().lines().collect::<Vec<_>>(), "{history:#}");
+}
