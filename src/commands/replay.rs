@@ -83,7 +83,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
             options.push((name.to_owned(), "true".to_owned()));
         }
     }
-    changing.connection.option.extend(args.order.iter().map(|order| ("order".to_owned(), order.clone())));
+    changing.connection.option.extend(treatment.order.iter().map(|order| ("order".to_owned(), order.clone())));
     if changing.pace.rate.is_none() {
         changing.pace.rate = named.and_then(|q| q.rate.as_ref()).map(|rate| rate.value.clone());
     }
@@ -116,6 +116,7 @@ fn of_arguments(args: &Args) -> Treatment {
         unwrap: args.unwrap.clone(),
         keep_partition: args.keep_partition,
         keep_timestamps: args.keep_timestamps,
+        order: args.order.clone(),
         map: args.alter.map.clone(),
         arg: args.change.select.arg.clone(),
         argjson: args.change.select.argjson.clone(),
@@ -135,6 +136,7 @@ fn told_by_the_plan(args: &Args) -> Result<()> {
         ("--server-side", args.server_side),
         ("--keep-partition", args.keep_partition),
         ("--keep-timestamps", args.keep_timestamps),
+        ("--order", args.order.is_some()),
         ("--map", alter.map.is_some()),
         ("--edit", alter.edit),
         ("--set-header", !alter.set_header.is_empty()),

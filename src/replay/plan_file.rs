@@ -54,6 +54,9 @@ pub struct Treatment {
     pub keep_partition: bool,
     /// `--keep-timestamps`.
     pub keep_timestamps: bool,
+    /// `--order`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
     /// `--map`.
     pub map: Option<String>,
     /// `--arg`, for the expression.

@@ -418,3 +418,28 @@ fn in_the_order_of_the_original_offsets_whatever_the_topic_did_to_it() {
     let ran = sandbox.run(&["replay", &address, "--order", "random"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }
+
+#[test]
+fn a_plan_on_file_keeps_the_order_that_was_asked_for() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+    let mut records = numbered(&origin, 20, 1);
+    for (n, r) in records.iter_mut().enumerate() {
+        let offset = i64::try_from(19 - n).expect("few");
+        r.headers.push(("kafka_dlt-original-partition".into(), Some(0_i32.to_be_bytes().to_vec())));
+        r.headers.push(("kafka_dlt-original-offset".into(), Some(offset.to_be_bytes().to_vec())));
+    }
+    cluster.send(&topic, &records);
+    let sandbox = Sandbox::new();
+    let (address, state) = (cluster.address(&topic), format!("state-topic={}", cluster.name()));
+    let set = ["-X", state.as_str()];
+    let planned = ["replay", &address, "--order", "origin", "--plan-out", "plan.json"];
+    let ran = sandbox.run(&[&planned[..], &set].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let again = sandbox.run(&[&["replay", "--plan", "plan.json", "--order", "origin", "-y"], &set[..]].concat());
+    assert_eq!(again.code, 2, "the plan has said it: {}", again.stderr);
+    let ran = sandbox.run(&[&["replay", "--plan", "plan.json", "-y", "-o", "json"], &set[..]].concat());
+    assert_eq!((ran.code, &ran.json()["replayed"]), (0, &20.into()), "{}", ran.stderr);
+    let there: Vec<usize> = cluster.read(&origin).iter().map(|r| r.text().parse().expect("a number")).collect();
+    assert_eq!(there, (0..20).rev().collect::<Vec<_>>());
+}
