@@ -101,6 +101,13 @@ impl Load {
         self.bytes = Some(self.bytes.unwrap_or(0) + body);
     }
 
+    /// What comes besides, to the same place.
+    pub fn join(&mut self, other: Load) {
+        self.messages = self.messages.zip(other.messages).map(|(a, b)| a + b);
+        self.bytes = self.bytes.zip(other.bytes).map(|(a, b)| a + b);
+        self.at_most |= other.at_most;
+    }
+
     /// No more than so many.
     pub fn at_most(messages: Option<u64>) -> Load {
         Load { messages, bytes: None, at_most: true }

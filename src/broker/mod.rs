@@ -351,6 +351,14 @@ pub trait Sink: Send + Sync {
         let _ = (target, load);
         Vec::new()
     }
+    /// The same of several places in one, of which some may lead to the same queue: for each what is for and against it.
+    async fn can_each(&self, places: &[(Arc<Target>, Load)]) -> Vec<Vec<Finding>> {
+        let mut found = Vec::with_capacity(places.len());
+        for (target, load) in places {
+            found.push(self.can(Some(target), *load).await);
+        }
+        found
+    }
     /// Who receives what is sent to the place it was opened to, as short phrases; empty where the broker cannot say.
     async fn receivers(&self) -> Result<Vec<String>>;
     /// Whether what it confirms is there to stay. Where it is not, such as in a pipe, nothing is removed for it unasked.

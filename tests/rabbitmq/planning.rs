@@ -121,6 +121,58 @@ fn where_messages_go_back_to_is_looked_at_as_well() {
     assert!(can.json().as_array().unwrap().iter().any(names_it), "{}", can.stdout());
 }
 
+#[test]
+fn two_ways_into_one_queue_are_weighed_together() {
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let dead = b.queue("dead", "classic", &[]);
+    let dlx = [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text(&dead))];
+    let work = b.queue("work", "classic", &dlx);
+    let exchange = b.exchange("jobs", ExchangeKind::Topic);
+    b.bind(&work, &exchange, "a.*");
+    for n in 0..6 {
+        let key = ["a.b", "a.c"][n % 2];
+        b.publish(&exchange, key, crate::broker::persistent(), n.to_string().as_bytes());
+    }
+    b.reject(&work, 6);
+    b.settled(&dead, 6);
+    let small = b.queue("small", "classic", &[("x-max-length", long(4))]);
+    b.bind(&small, &exchange, "#");
+    let from = b.address(&dead);
+    // Three of one key fit, and three of the other: not both.
+    let line = format!("queue {small} takes 4 of 6 messages (max-length 4), then DROPS its oldest for each more");
+    let plan = told(&s, &["replay", &from], |plan| says(&plan["harm"], &line));
+    assert_eq!(plan["places"].as_array().unwrap().len(), 2, "{plan:#}");
+    assert_eq!(plan["harm"].as_array().unwrap().len(), 1, "said once: {plan:#}");
+    let four = told(&s, &["replay", &from, "-n", "4"], |_| true);
+    assert_eq!(four["harm"], serde_json::json!([]), "{four:#}");
+}
+
+#[test]
+fn without_a_look_the_origins_of_the_topology_are_told_of() {
+    let Some(b) = Broker::open("43") else { return };
+    let s = Sandbox::new();
+    let dead = b.queue("dead", "classic", &[]);
+    let full = [
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(&dead)),
+        ("x-max-length", long(1)),
+        ("x-overflow", text("reject-publish")),
+    ];
+    let work = b.queue("work", "classic", &full);
+    b.fill(&work, 1);
+    b.fill(&dead, 3);
+    let from = b.address(&dead);
+    let line = format!("queue {work} is full (max-length 1): it refuses");
+    told(&s, &["replay", &from], |plan| says(&plan["stopped_by"], &line));
+    let ran = s.run(&["replay", &from, "-y"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for told in [&line, &format!("places      {work}, by topology (queue {work}, no consumers)")] {
+        assert!(ran.stderr.contains(told.as_str()), "{told}: {}", ran.stderr);
+    }
+    b.settled(&dead, 3);
+}
+
 /// A user of a test's own, gone when dropped.
 pub struct User<'a> {
     ctl: String,

@@ -34,3 +34,29 @@ fn size_kind_and_retention_of_the_destination_are_told() {
     assert_eq!(can.code, 3, "{}", can.stdout());
     assert!(because(&can.json(), "repeats").contains("to.fifo"), "{}", can.stdout());
 }
+
+#[test]
+fn a_move_by_the_broker_is_planned_like_any_other() {
+    let Some(q) = Queues::open() else { return };
+    let s = Sandbox::new();
+    let dead = q.queue("dead", &[]);
+    let source = q.source("orders", &dead, 1);
+    let other = q.queue("other", &[(QueueAttributeName::MessageRetentionPeriod, "7200")]);
+    q.send(&dead, &[Letter::new("a")]);
+    let (from, to) = (q.address(&dead), q.address(&other));
+    let plan = |more: &[&str]| {
+        let ran = s.run(&[&["replay", &from, "--server-side", "--dry-run", "-o", "json"], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (ran.json()["plan"].clone(), ran.stderr)
+    };
+    let (home, said) = plan(&[]);
+    assert!(because(&home["may"], "permission").contains("sqs:ReceiveMessage"), "{home:#}");
+    let place = &home["places"][0];
+    assert_eq!(place["place"], q.arn(&source), "{home:#}");
+    assert!(because(&place["may"], "permission to send").contains("is told by trying"), "{home:#}");
+    assert!(said.contains(&format!("{}, by topology", q.arn(&source))), "{said}");
+    let (there, said) = plan(&["--to", &to]);
+    assert!(because(&there["destination_may"], "retention").contains("keeps a message for 2h"), "{there:#}");
+    assert!(said.contains("limits") && said.contains("keeps a message for 2h"), "{said}");
+    assert_eq!((q.counts(&dead), q.counts(&source), q.counts(&other)), ((1, 0), (0, 0), (0, 0)));
+}

@@ -1,5 +1,8 @@
 //! What may be done with a queue, or sent to a place, as far as it is known without doing it.
 
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
 use regex::Regex;
 use serde_json::Value as Json;
 
@@ -79,16 +82,29 @@ impl Everywhere {
     }
 }
 
-/// Sends so much to a place: by the permissions of the user, alarms of the server, and the limits of the queues behind it.
-pub async fn send(api: &Management, everywhere: &Everywhere, link: &Link, place: &Place, load: Load) -> Vec<Finding> {
-    // Publishing takes `write` on the exchange; the default exchange goes by the name of `amq.default` there.
-    let (name, shown) = match place.exchange.as_str() {
-        "" => ("amq.default", "the default exchange".to_owned()),
-        named => (named, format!("exchange {named}")),
-    };
-    let may = permission(WRITE, &everywhere.rights, link, "write", name, &shown);
-    let (key, room) = tokio::join!(topic_permission(api, link, place), rooms(api, place, load));
-    [may].into_iter().chain(key).chain(everywhere.alarms.iter().cloned()).chain(room).collect()
+/// Sends so much to each place: by the permissions of the user, alarms of the server, and the limits of the queues behind it,
+/// which may be behind several of these places.
+pub async fn send(
+    api: &Management,
+    everywhere: &Everywhere,
+    link: &Link,
+    places: &[(Option<Place>, Load)],
+) -> Vec<Vec<Finding>> {
+    let (rooms, keys) = tokio::join!(
+        rooms(api, places),
+        futures::future::join_all(places.iter().map(|(place, _)| topic_permission(api, link, place.as_ref())))
+    );
+    let each = places.iter().zip(rooms).zip(keys).map(|(((place, _), room), key)| {
+        let Some(place) = place else { return Vec::new() };
+        // Publishing takes `write` on the exchange; the default exchange goes by the name of `amq.default` there.
+        let (name, shown) = match place.exchange.as_str() {
+            "" => ("amq.default", "the default exchange".to_owned()),
+            named => (named, format!("exchange {named}")),
+        };
+        let may = permission(WRITE, &everywhere.rights, link, "write", name, &shown);
+        [may].into_iter().chain(key).chain(everywhere.alarms.iter().cloned()).chain(room).collect()
+    });
+    each.collect()
 }
 
 /// The same where nobody can be asked.
@@ -97,8 +113,9 @@ pub fn send_unasked() -> Vec<Finding> {
 }
 
 /// On a topic exchange the routing key may be limited as well. Most users have no such rule.
-async fn topic_permission(api: &Management, link: &Link, place: &Place) -> Option<Finding> {
+async fn topic_permission(api: &Management, link: &Link, place: Option<&Place>) -> Option<Finding> {
     const ABOUT: &str = "permission for the routing key";
+    let place = place?;
     let (exchange, key) = (place.exchange.as_str(), place.key.as_deref()?);
     if exchange.is_empty() {
         return None;
@@ -125,25 +142,43 @@ async fn alarms(api: &Management) -> Vec<Finding> {
     of("mem_alarm", "memory").into_iter().chain(of("disk_free_alarm", "disk")).collect()
 }
 
-/// Of each queue that what is sent there reaches.
-async fn rooms(api: &Management, place: &Place, load: Load) -> Vec<Finding> {
-    let key = place.key.as_deref().unwrap_or_default();
-    let queues = match place.exchange.as_str() {
-        "" => [key.to_owned()].into(),
-        exchange => match topology::behind(api, exchange, key).await {
-            Ok(queues) => queues,
-            Err(e) => return vec![Finding::unknown("room", format!("what is bound to {exchange} is not told: {e}"))],
-        },
-    };
-    let asked = queues.iter().take(QUEUES).map(|name| async move {
-        match api.queue(name).await {
+/// Of each queue that what is sent to a place reaches, with all that comes to it from these places.
+async fn rooms(api: &Management, places: &[(Option<Place>, Load)]) -> Vec<Vec<Finding>> {
+    let behind = join_all(places.iter().map(|(place, _)| queues_behind(api, place.as_ref()))).await;
+    let mut coming: BTreeMap<&str, Load> = BTreeMap::new();
+    for ((_, load), queues) in places.iter().zip(&behind) {
+        for queue in queues.iter().flatten() {
+            coming.entry(queue).and_modify(|sum| sum.join(*load)).or_insert(*load);
+        }
+    }
+    let asked = coming.into_iter().map(|(queue, load)| async move {
+        let found: Vec<Finding> = match api.queue(queue).await {
             Ok(Some(q)) => [down(&q), Some(room::of(&q, load))].into_iter().flatten().collect(),
             // That it is not there is told with who receives.
             Ok(None) => vec![],
-            Err(e) => vec![Finding::unknown("room", format!("queue {name}: {e}"))],
-        }
+            Err(e) => vec![Finding::unknown("room", format!("queue {queue}: {e}"))],
+        };
+        (queue, found)
     });
-    futures::future::join_all(asked).await.concat()
+    let found: BTreeMap<&str, Vec<Finding>> = join_all(asked).await.into_iter().collect();
+    let each = behind.iter().map(|queues| match queues {
+        Ok(queues) => queues.iter().filter_map(|queue| found.get(queue.as_str())).flatten().cloned().collect(),
+        Err(unknown) => vec![unknown.clone()],
+    });
+    each.collect()
+}
+
+/// The first of them by name; in their stead why they are not told.
+async fn queues_behind(api: &Management, place: Option<&Place>) -> std::result::Result<Vec<String>, Finding> {
+    let Some(place) = place else { return Ok(vec![]) };
+    let key = place.key.as_deref().unwrap_or_default();
+    match place.exchange.as_str() {
+        "" => Ok(vec![key.to_owned()]),
+        exchange => match topology::behind(api, exchange, key).await {
+            Ok(queues) => Ok(queues.into_iter().take(QUEUES).collect()),
+            Err(e) => Err(Finding::unknown("room", format!("what is bound to {exchange} is not told: {e}"))),
+        },
+    }
 }
 
 fn down(q: &QueueInfo) -> Option<Finding> {

@@ -104,6 +104,13 @@ impl RabbitSink {
         self.api.get_or_init(|| Management::open(&self.address, &quiet, &self.link)).await.as_ref()
     }
 
+    /// Of a target that names no place nothing is said.
+    async fn can_send(&self, places: Vec<(Option<Place>, Load)>) -> Vec<Vec<Finding>> {
+        let Some(api) = self.api().await else { return places.iter().map(|_| can::send_unasked()).collect() };
+        let everywhere = self.everywhere.get_or_init(|| Everywhere::ask(api, &self.link)).await;
+        can::send(api, everywhere, &self.link, &places).await
+    }
+
     async fn check_place(&self, place: &Place) -> Result<()> {
         if !place.exchange.is_empty() {
             return match lookup::exchange_exists(&self.link, &place.exchange).await {
@@ -152,14 +159,12 @@ impl Sink for RabbitSink {
     }
 
     async fn can(&self, target: Option<&Target>, load: Load) -> Vec<Finding> {
-        let place = match target.map(Place::of) {
-            None => self.place.clone(),
-            Some(Ok(place)) => place,
-            Some(Err(_)) => return Vec::new(),
-        };
-        let Some(api) = self.api().await else { return can::send_unasked() };
-        let everywhere = self.everywhere.get_or_init(|| Everywhere::ask(api, &self.link)).await;
-        can::send(api, everywhere, &self.link, &place, load).await
+        let place = target.map_or_else(|| Ok(self.place.clone()), Place::of);
+        self.can_send(vec![(place.ok(), load)]).await.pop().unwrap_or_default()
+    }
+
+    async fn can_each(&self, places: &[(Arc<Target>, Load)]) -> Vec<Vec<Finding>> {
+        self.can_send(places.iter().map(|(target, load)| (Place::of(target).ok(), *load)).collect()).await
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {

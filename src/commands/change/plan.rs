@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::survey::Survey;
+use super::survey::{Place, Survey};
 use super::{Opened, To, What, report};
 use crate::broker::{Ability, Answer, Depth, Error, Finding, Sink};
 use crate::message::unwrap::Envelope;
@@ -41,7 +41,7 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey, 
     text.row("selected", selected(opened, survey));
     if let Some(planned) = &survey.planned {
         text.list("causes", counted(&planned.causes, planned.causes_omitted, "no cause known"));
-        text.list("places", places(survey, &planned.destinations, planned.destinations_omitted));
+        text.list("places", places(opened, survey, &planned.destinations, planned.destinations_omitted));
         let failed = counted(&planned.groups, planned.groups_omitted, "unknown");
         text.list("failed in", failed.into_iter().map(|line| line.replacen("× ", "× group ", 1)));
         if planned.over_max_replays > 0 {
@@ -51,6 +51,9 @@ pub(super) async fn plan(opened: &Opened<'_>, sink: &dyn Sink, survey: &Survey, 
             let why = planned.unroutable_examples.first().map_or("", |u| u.error.as_str());
             text.row("will fail", format!("{}: {why}", human::counted(planned.unroutable, "message")));
         }
+    } else {
+        let besides = |place: &Place| format!("{}, by topology{}", place.0, receiving(opened, place));
+        text.list("places", survey.places.iter().map(besides));
     }
     let (receivers, there_may) = at_destination(opened, sink, survey).await;
     let weighed = Weighed::new(opened, survey, known, &there_may);
@@ -352,21 +355,30 @@ fn counted(list: &[Counted], omitted: u64, unknown: &str) -> Vec<String> {
     lines
 }
 
-fn places(survey: &Survey, destinations: &[Counted], omitted: u64) -> Vec<String> {
+fn places(opened: &Opened<'_>, survey: &Survey, destinations: &[Counted], omitted: u64) -> Vec<String> {
     let mut lines = counted(destinations, omitted, "unknown");
     for (line, destination) in lines.iter_mut().zip(destinations.iter().take(NAMED)) {
-        match survey.places.iter().find(|(place, ..)| *place == destination.name) {
-            Some((_, Ok(receivers), _)) if !receivers.is_empty() => {
-                // The place may itself be the one queue that receives.
-                let itself = format!("{}, ", destination.name);
-                let who = receivers.iter().map(|r| r.strip_prefix(&itself).unwrap_or(r)).collect::<Vec<_>>();
-                line.push_str(&format!(" ({})", who.join(", ")));
-            }
-            Some((_, Err(e), _)) => line.push_str(&format!(" — will fail: {e}")),
-            _ => {}
+        if let Some(place) = survey.places.iter().find(|(place, ..)| *place == destination.name) {
+            line.push_str(&receiving(opened, place));
         }
     }
     lines
+}
+
+/// Who receives there, or why it cannot be used.
+fn receiving(opened: &Opened<'_>, (place, receivers, _): &Place) -> String {
+    match receivers {
+        Ok(receivers) if receivers.is_empty() => String::new(),
+        Ok(receivers) => {
+            // The place may itself be the one queue that receives.
+            let itself = format!("{place}, ");
+            let who = receivers.iter().map(|r| r.strip_prefix(&itself).unwrap_or(r)).collect::<Vec<_>>();
+            format!(" ({})", who.join(", "))
+        }
+        // What we may not look at, the broker may send to.
+        Err(e) if opened.change.server_side => format!(" — cannot be looked at: {e}"),
+        Err(e) => format!(" — will fail: {e}"),
+    }
 }
 
 /// Who else gets what is sent to the one place, and what is for and against sending there.

@@ -6,7 +6,7 @@ use super::survey::Survey;
 use super::{Change, Opened, To, plan, report};
 use crate::broker::{Error, Kind, RemoteMove, RemoteMoving, RemoteProgress, RemoteState, Result};
 use crate::exit::Exit;
-use crate::replay::{Discard, Stopped, Tally};
+use crate::replay::{Stopped, Tally};
 
 /// Between two questions how far it is; the first come sooner.
 const BEAT: Duration = Duration::from_secs(1);
@@ -58,9 +58,13 @@ pub(super) async fn run(mut opened: Opened<'_>) -> Result<Exit> {
     };
     let request = RemoteMove { to, rate: opened.rate.map(|r| r.a_second()) };
     let mut remote = opened.source.move_remotely(&request).await?;
-    let survey = Survey::counted(opened.source.depth().await.ok());
-    let nowhere = Discard::default();
-    let (mut text, value) = plan::plan(&opened, &nowhere, &survey, None).await;
+    let mut survey = Survey::counted(opened.source.depth().await.ok());
+    let known = plan::may(&opened).await;
+    // Nothing goes through it: it is asked about the places the broker will send to.
+    let sink = opened.sink().await?;
+    survey.by_topology(&opened, &*sink).await;
+    let (mut text, value) = plan::plan(&opened, &*sink, &survey, known.as_deref()).await;
+    sink.leave().await?;
     for note in remote.notes() {
         text.note(note);
     }

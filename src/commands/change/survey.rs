@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{Opened, editor};
 use crate::broker::capability::Peek;
-use crate::broker::{Depth, Error, Finding, Kind, Load, Result, ScanRequest, Sink};
+use crate::broker::{Depth, Error, Finding, Kind, Load, Result, ScanRequest, Sink, Source};
 use crate::commands::expiring::Expiring;
 use crate::death::{self, Death};
 use crate::filter::Program;
@@ -18,13 +18,19 @@ use crate::output::human;
 use crate::replay::canary::Spread;
 use crate::replay::change::preview::{Preview, SHOWN};
 use crate::replay::report::Planned;
-use crate::replay::{Failure, LISTED, Outlook, PlanFacts, look_with};
+use crate::replay::{Failure, LISTED, Outlook, PlanFacts, Treatment, look_with};
 use crate::select::{Judged, Selection, Verdict};
 
 /// Messages among which a canary is chosen where each look at one costs something.
 const CANDIDATES: u64 = 1000;
 /// Failures that are named.
 const EXAMPLES: usize = 3;
+
+/// Origins that are looked at where the topology alone names them.
+const ORIGINS: usize = 20;
+
+/// A destination.
+pub(super) type Place = (String, Result<Vec<String>>, Vec<Finding>);
 
 /// What is known before the question.
 #[derive(Default)]
@@ -34,7 +40,7 @@ pub(super) struct Survey {
     /// From a look at every message that would be read; none where nothing needed one.
     pub(super) planned: Option<Planned>,
     /// Each destination with who receives there, or why it cannot be used, and what is for and against sending there.
-    pub(super) places: Vec<(String, Result<Vec<String>>, Vec<Finding>)>,
+    pub(super) places: Vec<Place>,
     /// What would be sent to the one place, where there is one.
     pub(super) load: Load,
     /// Of what is selected; none where messages are not deleted for their age.
@@ -84,7 +90,11 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     let edits = change.replay.as_ref().is_some_and(|r| r.edit);
     let canary = opened.canary();
     let mut survey = Survey::counted(depth);
-    if opened.whole || !(named || shown || edits || canary.is_some()) {
+    if opened.whole {
+        return Ok(survey);
+    }
+    if !(named || shown || edits || canary.is_some()) {
+        survey.by_topology(opened, sink).await;
         return Ok(survey);
     }
     session.say_costs(&**source);
@@ -154,19 +164,14 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     }
     looked.closed.notices.iter().for_each(|n| session.ui.notice(n));
     let whole = at_most.is_none_or(|most| looked.read < most);
-    for (target, load) in facts.targets() {
-        let load = if whole { *load } else { Load::at_most(None) };
-        let (receivers, found) = match sink.check(Some(target)).await {
-            Ok(()) => tokio::join!(source.receivers(target), sink.can(Some(target), load)),
-            Err(e) => (Err(e), vec![]),
-        };
-        survey.places.push((target.to_string(), receivers, found));
-    }
+    let known = |load: &Load| if whole { *load } else { Load::at_most(None) };
+    let targets: Vec<_> = facts.targets().iter().map(|(target, load)| (Arc::clone(target), known(load))).collect();
+    survey.places = places(&**source, sink, &targets).await;
     survey.load = facts.load();
     survey.absent = selection.program.as_ref().map(Program::absent_paths).unwrap_or_default();
     survey.filter_errors = looked.filter_errors;
     survey.canary = spread.chosen();
-    survey.targets = facts.targets().iter().map(|(target, _)| Arc::clone(target)).collect();
+    survey.targets = targets.into_iter().map(|(target, _)| target).collect();
     survey.planned = Some(facts.finish()).filter(|p| at_most.is_none_or(|most| p.read < most));
     if survey.planned.is_none() {
         session.ui.notice(&format!("the canary is chosen among the first {}", human::counted(looked.read, "message")));
@@ -174,7 +179,35 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
     Ok(survey)
 }
 
+/// Each of these, with who receives there, or why it cannot be used, and what is for and against sending it so much.
+async fn places(source: &dyn Source, sink: &dyn Sink, targets: &[(Arc<Target>, Load)]) -> Vec<Place> {
+    let mut errors = Vec::with_capacity(targets.len());
+    for (target, _) in targets {
+        errors.push(sink.check(Some(target)).await.err());
+    }
+    let there: Vec<_> = targets.iter().zip(&errors).filter(|(_, e)| e.is_none()).map(|(t, _)| t.clone()).collect();
+    let mut found = sink.can_each(&there).await.into_iter();
+    let mut places = Vec::with_capacity(targets.len());
+    for ((target, _), e) in targets.iter().zip(errors) {
+        places.push(match e {
+            Some(e) => (target.to_string(), Err(e), vec![]),
+            None => (target.to_string(), source.receivers(target).await, found.next().unwrap_or_default()),
+        });
+    }
+    places
+}
+
 impl Survey {
+    /// Of a replay that nothing is looked at for: where messages go that do not say themselves where they came from.
+    pub(super) async fn by_topology(&mut self, opened: &Opened<'_>, sink: &dyn Sink) {
+        let Treatment::Replay { to_one_place: false, fallback, .. } = &opened.treatment else { return };
+        // Of several it is not known which gets how many.
+        let most = if fallback.len() == 1 { self.load(&opened.selection).messages } else { None };
+        let load = Load::at_most(most);
+        let targets: Vec<_> = fallback.iter().take(ORIGINS).map(|target| (Arc::new(target.clone()), load)).collect();
+        self.places = places(&*opened.source, sink, &targets).await;
+    }
+
     /// Of a queue that is not looked through.
     pub(super) fn counted(depth: Option<Depth>) -> Survey {
         Survey { depth, ..Survey::default() }
