@@ -67,6 +67,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
         told_by_the_plan(args)?;
     }
     let treatment = plan.as_ref().map_or_else(|| of_arguments(args), |p| p.treatment.clone());
+    let to_topic = treatment.to_topic.clone();
     let queue = args.queue.clone().or_else(|| plan.as_ref().map(|p| p.source.clone())).unwrap_or_default();
     let named = session.config.queue_named(&queue);
     let of_plan = plan.as_ref().and_then(|p| p.destination.as_ref());
@@ -79,7 +80,7 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     {
         if asked {
             let options =
-                if to.is_some() && args.to_topic.is_none() { &mut to_option } else { &mut changing.connection.option };
+                if to.is_some() && to_topic.is_none() { &mut to_option } else { &mut changing.connection.option };
             options.push((name.to_owned(), "true".to_owned()));
         }
     }
@@ -87,11 +88,13 @@ pub async fn run(args: &Args, session: &Session) -> Result<Exit> {
     if changing.pace.rate.is_none() {
         changing.pace.rate = named.and_then(|q| q.rate.as_ref()).map(|rate| rate.value.clone());
     }
-    let to = match (to, &args.to_topic) {
-        (_, Some(topic)) => To::Place(session.address(&queue, &changing.connection)?.beside(topic)?),
-        (Some(to), None) => To::Place(session.place(to, &to_option)?),
-        (None, None) if args.to_connection.to_option.is_empty() => To::Origins,
-        (None, None) => {
+    let to = match (to, to_topic) {
+        (_, Some(topic)) if args.to.is_none() => {
+            To::Place(session.address(&queue, &changing.connection)?.beside(&topic)?)
+        }
+        (Some(to), _) => To::Place(session.place(to, &to_option)?),
+        (None, _) if args.to_connection.to_option.is_empty() => To::Origins,
+        (None, _) => {
             return Err(Error::new(Kind::Usage, "--to-X is for the destination that --to names, and there is no --to"));
         }
     };
@@ -117,6 +120,7 @@ fn of_arguments(args: &Args) -> Treatment {
         keep_partition: args.keep_partition,
         keep_timestamps: args.keep_timestamps,
         order: args.order.clone(),
+        to_topic: args.to_topic.clone(),
         map: args.alter.map.clone(),
         arg: args.change.select.arg.clone(),
         argjson: args.change.select.argjson.clone(),

@@ -57,6 +57,9 @@ pub struct Treatment {
     /// `--order`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+    /// `--to-topic`: the destination is reached as the queue is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_topic: Option<String>,
     /// `--map`.
     pub map: Option<String>,
     /// `--arg`, for the expression.

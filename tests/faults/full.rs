@@ -61,6 +61,20 @@ fn an_archive_without_room_keeps_what_it_has_and_the_rest_stays() {
 }
 
 #[test]
+fn what_fails_and_cannot_be_set_aside_stays_and_that_is_said() {
+    let dead = Dead::new(3000);
+    let failing = ["--map", "error(\"no\")", "--failed-to", "file:bad.ndjson", "-y", "-o", "json"];
+    let args = [&["replay", "file:dead.ndjson", "--to", "file:to.ndjson.zst", "--no-journal"], &failing[..]].concat();
+    let ran = limited(&dead, 100, &args);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("not all that failed is in file:bad.ndjson"), "{}", ran.stderr);
+    let report = ran.json();
+    let there = crate::killed_archive::arrived(&dead.s, "bad.ndjson").len() as u64;
+    assert_eq!(report["written_to_failed"], there, "{report}");
+    assert!(there > 0 && there < 3000 && dead.left() == 3000, "{report}");
+}
+
+#[test]
 fn a_backup_without_room_purges_no_more_than_it_holds() {
     let dead = Dead::new(30_000);
     let ran = limited(&dead, 4500, &["purge", "file:dead.ndjson", "--all", "--backup", "file:saved.ndjson", "-y"]);

@@ -79,6 +79,29 @@ fn tls_is_trusted_by_the_right_authority_alone() {
 }
 
 #[test]
+fn a_plan_reaches_another_topic_as_it_reaches_the_queue() {
+    let Some(cluster) = cluster() else { return };
+    let (Some(tls), Some(ca)) = (servers::var("DLQ_TEST_KAFKA_TLS_URL"), servers::var("DLQ_TEST_KAFKA_CA")) else {
+        return;
+    };
+    let (topic, other) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+    cluster.send(&topic, &crate::replaying::numbered("none", 3, 1));
+    let (address, ca) = (format!("{tls}/{topic}"), format!("ssl.ca.location={ca}"));
+    let state = format!("state-topic={}", cluster.name());
+    let login = ["-X", "security.protocol=ssl", "-X", &ca, "-X", &state];
+    let sandbox = Sandbox::new();
+    let planned =
+        sandbox.run(&[&["replay", &address, "--to-topic", &other, "--plan-out", "p.json"], &login[..]].concat());
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+    let elsewhere = sandbox.run(&[&["replay", "--plan", "p.json", "--to", "file:x", "-y"], &login[..]].concat());
+    assert_eq!(elsewhere.code, 2, "{}", elsewhere.stderr);
+    let ran = sandbox.run(&[&["replay", "--plan", "p.json", "-y"], &login[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("exactly once"), "{}", ran.stderr);
+    assert_eq!(cluster.read(&other).len(), 3);
+}
+
+#[test]
 fn logins_by_plain_and_scram_from_a_variable_or_a_file() {
     let Some(cluster) = cluster() else { return };
     let Some(sasl) = servers::var("DLQ_TEST_KAFKA_SASL_URL") else { return };
