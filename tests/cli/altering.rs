@@ -1,10 +1,8 @@
 //! Changing messages on the way, plans on file, what failed, and the canary, on archives.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use crate::pin;
 use crate::sandbox::{Ran, Sandbox};
+use crate::terminal::Terminal;
 
 const Q: &str = "file:orders.ndjson";
 
@@ -195,30 +193,15 @@ fn holding_back_is_refused_where_nothing_tells_what_waits() {
     assert!(!s.path("to.ndjson").exists());
 }
 
-/// Runs `dlq` at a terminal, with this editor, and answers with `typed`.
+/// Runs `dlq` at a terminal, with this editor, and answers the question, if there is one, with `typed`.
 fn at_a_terminal(s: &Sandbox, editor: &str, typed: &str, args: &str) -> (i32, String) {
     s.write("editor", editor);
-    let mut command = std::process::Command::new("script");
-    let dlq = env!("CARGO_BIN_EXE_dlq");
-    command.args(["-qec", &format!("{dlq} {args}"), "/dev/null"]).current_dir(s.path("."));
-    command
-        .env("VISUAL", "sh -e './editor'")
-        .env("DLQ_STATE_DIR", s.state())
-        .env("TERM", "dumb")
-        .env("LANG", "C.UTF-8");
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("start script");
-    let mut input = child.stdin.take().expect("stdin");
-    let typed = typed.to_owned();
-    // The answer must not come before the question: the editor would have it.
-    let feeding = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        _ = input.write_all(typed.as_bytes());
-        std::thread::sleep(std::time::Duration::from_secs(1));
-    });
-    let output = child.wait_with_output().expect("wait");
-    feeding.join().expect("feed");
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    let mut terminal = Terminal::start(s, &[("VISUAL", "sh -e './editor'")], args);
+    if !typed.is_empty() {
+        terminal.wait_for("[y/N]");
+        terminal.types(typed);
+    }
+    terminal.ends()
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod sandbox;
 #[path = "../support/servers.rs"]
 mod servers;
 mod shells;
+mod terminal;

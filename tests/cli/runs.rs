@@ -21,7 +21,7 @@ fn history(sandbox: &Sandbox, run: &str) -> Value {
 }
 
 /// A run that was killed when it had moved something and not everything.
-fn killed(sandbox: &Sandbox, args: &[&str]) {
+pub fn killed(sandbox: &Sandbox, args: &[&str]) {
     let mut run = start(sandbox, args);
     let began = Instant::now();
     while !sandbox.path("there.ndjson").exists() || sandbox.read("there.ndjson").lines().count() < 20 {
@@ -33,13 +33,13 @@ fn killed(sandbox: &Sandbox, args: &[&str]) {
 }
 
 /// Different messages in an archive: what was under way at the kill may be there twice, and is named.
-fn distinct(sandbox: &Sandbox, name: &str) -> usize {
+pub fn distinct(sandbox: &Sandbox, name: &str) -> usize {
     let ran =
         sandbox.run(&["filter", &format!("file:{name}"), "true", "--print", "[.id, .position, .queue]", "-o", "jsonl"]);
     ran.stdout().lines().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-const SLOW: &[&str] = &["move", "file:orders.ndjson", "file:there.ndjson", "-y", "--rate", "100/s"];
+pub const SLOW: &[&str] = &["move", "file:orders.ndjson", "file:there.ndjson", "-y", "--rate", "100/s"];
 
 fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     args.iter().chain(more).copied().collect()
@@ -142,6 +142,20 @@ fn a_state_directory_that_cannot_be_written_is_told_and_done_without() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let none = sandbox.run(&["history"]);
     assert!(none.stderr.contains("no run is recorded"), "{}", none.stderr);
+}
+
+#[test]
+fn a_state_directory_that_will_not_survive_is_pointed_out() {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if !mounts.lines().any(|line| line.contains(" /dev/shm ") && line.contains(" - tmpfs ")) {
+        return;
+    }
+    let mut sandbox = Sandbox::new();
+    let memory = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    sandbox.environment.push(("DLQ_STATE_DIR".into(), memory.path().display().to_string()));
+    let ran = sandbox.run(&["move", "file:orders.ndjson", "file:there.ndjson", "-n", "1", "-y"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("may not survive") && ran.stderr.contains("which is memory"), "{}", ran.stderr);
 }
 
 #[test]

@@ -55,8 +55,7 @@ fn a_move_by_the_broker_is_planned_like_any_other() {
     assert_eq!(place["place"], q.arn(&source), "{home:#}");
     assert!(because(&place["may"], "permission to send").contains("is told by trying"), "{home:#}");
     assert!(said.contains(&format!("{}, by topology", q.arn(&source))), "{said}");
-    let (there, said) = plan(&["--to", &to]);
+    let (there, _) = plan(&["--to", &to]);
     assert!(because(&there["destination_may"], "size").contains("takes messages of up to"), "{there:#}");
-    assert!(said.contains(&to), "{said}");
     assert_eq!((q.counts(&dead), q.counts(&source), q.counts(&other)), ((1, 0), (0, 0), (0, 0)));
 }
