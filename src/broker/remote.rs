@@ -45,6 +45,8 @@ pub trait RemoteMoving: Send {
     fn notes(&self) -> Vec<String>;
     /// Starts it.
     async fn start(&mut self) -> Result<()>;
+    /// Takes up the same move, begun before and still going on; false where none is.
+    async fn take_up(&mut self) -> Result<bool>;
     /// How far it is.
     async fn progress(&mut self) -> Result<RemoteProgress>;
     /// Asks for it to end. It ends a while later.

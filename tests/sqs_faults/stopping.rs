@@ -64,3 +64,22 @@ fn a_move_task_is_cancelled() {
     assert_eq!(b.fake.calls("CancelMessageMoveTask").len(), 1);
     assert_eq!(b.fake.messages(DEAD).len() + b.fake.messages(SOURCE).len(), 4000);
 }
+
+#[test]
+fn a_move_task_is_followed_to_its_end_by_whoever_takes_the_run_up() {
+    let b = Bench::new(40);
+    b.fake.world().stride = 5;
+    let dead = format!("sqs://{DEAD}");
+    let args = ["replay", dead.as_str(), "--yes", "--server-side", "-o", "json", "--run", "n"];
+    let mut child = start(&b, &args);
+    until("the task", || !b.fake.messages(SOURCE).is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ran = b.run(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("still going on"), "{}", ran.stderr);
+    assert_eq!(ran.json()["replayed"], 40, "{}", ran.stderr);
+    assert_eq!(b.fake.calls("StartMessageMoveTask").len(), 1);
+    assert_eq!((b.fake.messages(DEAD).len(), b.fake.messages(SOURCE).len()), (0, 40));
+    assert_eq!(b.run(&args).code, 0, "done");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_sqs::types::ListMessageMoveTasksResultEntry;
 
 use super::connect::{self, Link};
 use super::queue::Queue;
@@ -13,6 +14,7 @@ use crate::broker::{Address, Context, Error, Kind, RemoteMove, RemoteMoving, Rem
 /// AWS moves no more messages a second.
 const MOST_A_SECOND: f64 = 500.0;
 const ASKED: &str = "sqs:StartMessageMoveTask";
+const FOLLOWING: &str = "following the move task";
 
 /// A move task, to be started or started.
 pub struct MoveTask {
@@ -80,6 +82,17 @@ async fn destination(queue: &Queue, to: &Address, ctx: &Context) -> Result<Strin
     Ok(there.arn)
 }
 
+impl MoveTask {
+    /// The latest task of the queue.
+    async fn last(&self) -> Result<Option<ListMessageMoveTasksResultEntry>> {
+        let what = self.queue.shown();
+        let asked = Asked { doing: FOLLOWING, action: "sqs:ListMessageMoveTasks", what: &what };
+        let call = self.link.calls.list_message_move_tasks().source_arn(&self.queue.arn).max_results(1);
+        let answer = call.send().await.map_err(|e| error::of(e, asked))?;
+        Ok(answer.results.unwrap_or_default().into_iter().next())
+    }
+}
+
 #[async_trait]
 impl RemoteMoving for MoveTask {
     fn notes(&self) -> Vec<String> {
@@ -102,13 +115,17 @@ impl RemoteMoving for MoveTask {
         Ok(())
     }
 
+    async fn take_up(&mut self) -> Result<bool> {
+        let Some(task) = self.last().await? else { return Ok(false) };
+        // One to elsewhere is somebody else's, and the start is refused because of it.
+        let same = task.destination_arn() == self.destination.as_deref();
+        self.handle = task.task_handle.filter(|_| same && task.status.as_deref() == Some("RUNNING"));
+        Ok(self.handle.is_some())
+    }
+
     async fn progress(&mut self) -> Result<RemoteProgress> {
-        let what = self.queue.shown();
-        let asked = Asked { doing: "following the move task", action: "sqs:ListMessageMoveTasks", what: &what };
-        let call = self.link.calls.list_message_move_tasks().source_arn(&self.queue.arn).max_results(1);
-        let answer = call.send().await.map_err(|e| error::of(e, asked))?;
-        let Some(task) = answer.results().first() else {
-            return Err(Error::new(Kind::Indeterminate, "AWS knows nothing of the move task").during(asked.doing));
+        let Some(task) = self.last().await? else {
+            return Err(Error::new(Kind::Indeterminate, "AWS knows nothing of the move task").during(FOLLOWING));
         };
         let state = match task.status().unwrap_or_default() {
             "COMPLETED" => RemoteState::Done,

@@ -82,13 +82,22 @@ pub(super) async fn run(mut opened: Opened<'_>) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     opened.begin()?;
-    let began = remote.start().await;
+    let began = begun(&opened, remote.as_mut()).await;
     opened.recording.end_badly(opened.session, began.as_ref().err()).await;
     began?;
     let tally = follow(&opened, remote.as_mut(), survey.waiting()).await;
     let exit = tally.exit(opened.session.stopped());
     report::ended(&opened, tally, exit).await?;
     Ok(exit)
+}
+
+/// Starts it; a run that is taken up again goes on with what the broker has been doing since.
+async fn begun(opened: &Opened<'_>, remote: &mut dyn RemoteMoving) -> Result<()> {
+    if opened.change.args.resumes.is_some() && remote.take_up().await? {
+        opened.session.ui.notice("the move that was begun before is still going on");
+        return Ok(());
+    }
+    remote.start().await
 }
 
 /// Until it is over, or nothing can be learned of it any more.
