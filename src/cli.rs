@@ -226,6 +226,9 @@ pub struct Select {
     /// Count archive lines that cannot be read, and go on
     #[arg(long)]
     pub skip_bad_lines: bool,
+    /// The seal of the plan on file, once it was read.
+    #[arg(skip)]
+    pub plan: Option<String>,
 }
 
 /// Named dangers.

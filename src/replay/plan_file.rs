@@ -128,13 +128,15 @@ impl PlanFile {
             Some(_) => {}
         }
         let written = value.as_object_mut().and_then(|o| o.remove("hash"));
-        if written.as_ref().and_then(Value::as_str) != Some(&*seal(&value)) {
+        let sealed = seal(&value);
+        if written.as_ref().and_then(Value::as_str) != Some(&*sealed) {
             let text = format!("the plan {} is not as it was written", path.display());
             return Err(
                 Error::new(Kind::Guard, text).hint("a plan is not to be edited: make it anew with other arguments")
             );
         }
-        serde_json::from_value(value).map_err(|e| no_plan().because(e))
+        let plan: PlanFile = serde_json::from_value(value).map_err(|e| no_plan().because(e))?;
+        Ok(PlanFile { hash: sealed, ..plan })
     }
 
     /// Refuses one that is too old.

@@ -366,3 +366,31 @@ fn a_run_that_was_stopped_is_pointed_out_where_none_was_cut_off() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("interrupted: to go on with it, dlq resume 20"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_plan_that_was_made_anew_is_another_task() {
+    let sandbox = Sandbox::new();
+    let plan = |more: &[&str]| {
+        let args = ["replay", "file:orders.ndjson", "--to", "file:there.ndjson", "--plan-out", "plan.json"];
+        assert_eq!(sandbox.run(&with(&args, more)).code, 0);
+        sandbox.read("plan.json")
+    };
+    let all = distinct(&sandbox, "orders.ndjson");
+    let (other, first) = (plan(&["-n", "7"]), plan(&[]));
+    let run = ["replay", "--plan", "plan.json", "-y", "--run", "p", "-o", "json", "--rate"];
+    killed(&sandbox, &with(&run, &["100/s"]));
+    sandbox.write("plan.json", &other);
+    for args in [&["resume", "p", "-y"][..], &with(&run, &["100000/s"])] {
+        let ran = sandbox.run(args);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("begun with another plan"), "{}", ran.stderr);
+    }
+    sandbox.write("plan.json", &first);
+    let ran = sandbox.run(&with(&run, &["100000/s"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.json().get("gone").is_none(), "what it has moved before is not gone: {}", ran.stdout());
+    assert_eq!(distinct(&sandbox, "there.ndjson"), all);
+    assert_eq!(sandbox.run(&with(&run, &["100000/s"])).code, 0, "done");
+    sandbox.write("plan.json", &other);
+    assert_eq!(sandbox.run(&with(&run, &["100000/s"])).code, 2, "that is not what was done");
+}

@@ -29,6 +29,7 @@ pub(super) async fn named(change: &Change<'_>, address: &Address, session: &Sess
         return Err(Error::new(Kind::Usage, text)
             .hint("another list is another task: give it another --run NAME, or put the file back as it was"));
     }
+    same_plan(&record, change)?;
     if record.is_done() {
         session.ui.notice(&done(&record));
         return Ok(Some(Exit::Done));
@@ -91,6 +92,21 @@ fn relative(shown: &str) -> bool {
         && Path::new(shown.strip_prefix("file:").unwrap_or(shown)).is_relative()
 }
 
+/// The file may hold another plan by now.
+///
+/// # Errors
+/// `Usage`.
+fn same_plan(record: &Record, change: &Change<'_>) -> Result<()> {
+    match (&record.select.plan, &change.plan) {
+        (Some(then), Some(now)) if *then != now.hash => {
+            let text = format!("run {} was begun with another plan: the file of --plan has changed since", record.run);
+            Err(Error::new(Kind::Usage, text)
+                .hint("another plan is another task: give it another --run NAME, or put the file back as it was"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A run that is taken up again must be over the queue it was begun with.
 ///
 /// # Errors
@@ -99,6 +115,7 @@ pub(super) fn still_there(record: &Record, change: &Change<'_>, source: &dyn Sou
     if !source.lock_names().iter().any(|name| record.places.contains(name)) {
         return Err(elsewhere(record, "source", &record.source, &source.address().shown));
     }
+    same_plan(record, change)?;
     same_places(record, change, source.address())
 }
 

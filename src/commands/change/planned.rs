@@ -92,8 +92,8 @@ impl Opened<'_> {
     /// Messages of the plan that were not there, or held by a consumer.
     pub(super) fn gone(&self, tally: &Tally) -> Option<Capped<String>> {
         self.change.plan.as_ref()?;
-        // Of a run that ended early it is not known.
-        if tally.stopped.is_some() || tally.error.is_some() {
+        // Of a run that ended early it is not known; nor of one that was taken up again, which has moved some before.
+        if tally.stopped.is_some() || tally.error.is_some() || self.change.args.resumes.is_some() {
             return None;
         }
         let mut gone = Capped::default();

@@ -158,7 +158,7 @@ impl Begins<'_> {
             shown: session.arguments.iter().map(|a| hide_argument(a)).collect(),
             arguments: session.arguments.clone(),
             folder: std::env::current_dir().unwrap_or_default().display().to_string(),
-            select: frozen(&change.args.select, self.selection),
+            select: frozen(change, self.selection),
             source: source.address().shown.clone(),
             places: source.lock_names(),
             destination: match &change.to {
@@ -172,8 +172,9 @@ impl Begins<'_> {
 }
 
 /// The selection as it was understood: files and standard input read, times counted from when it was typed.
-fn frozen(args: &cli::Select, selection: &Selection) -> cli::Select {
-    let mut frozen = args.clone();
+fn frozen(change: &Change<'_>, selection: &Selection) -> cli::Select {
+    let mut frozen = change.args.select.clone();
+    frozen.plan = change.plan.as_ref().map(|plan| plan.hash.clone());
     frozen.since = selection.since.map(|t| t.to_string());
     frozen.until = selection.until.map(|t| t.to_string());
     if let Some(path) = frozen.filter_file.take() {
