@@ -121,7 +121,9 @@ pub fn text(r: &Record, troubles: &[Troubled], now: Timestamp) -> Summary {
         ("left alone", "skipped"),
     ] {
         if r.total(field) > 0 {
-            text.row(label, human::count(r.total(field)));
+            // What failed in one attempt is tried again by the next.
+            let over = if r.attempts > 1 { ", over all attempts" } else { "" };
+            text.row(label, format!("{}{over}", human::count(r.total(field))));
         }
     }
     if r.unfinished > 0 {

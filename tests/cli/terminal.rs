@@ -24,7 +24,9 @@ pub struct Terminal {
 impl Terminal {
     pub fn start(s: &Sandbox, environment: &[(&str, &str)], args: &str) -> Terminal {
         let mut command = Command::new("script");
-        command.args(["-qec", &format!("{} {args}", env!("CARGO_BIN_EXE_dlq")), "/dev/null"]).current_dir(s.path("."));
+        // Whoever runs the tests may have told them to ignore a closed terminal.
+        let line = format!("exec env --default-signal=HUP {} {args}", env!("CARGO_BIN_EXE_dlq"));
+        command.args(["-qec", &line, "/dev/null"]).current_dir(s.path("."));
         command.env("DLQ_STATE_DIR", s.state()).env("XDG_CONFIG_HOME", s.path("config"));
         command.env("TERM", "dumb").env("LANG", "C.UTF-8").envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

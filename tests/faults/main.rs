@@ -19,7 +19,7 @@
 //! | 11. a transaction is committed by time as well | `returning`: `a_low_rate_does_not_outlast_the_time_of_a_transaction` |
 //! | 12. a batch larger than the window is split | `model`: batches of up to 9 in windows from 1 |
 //! | 13. a window full of what is kept ends the read, with a cut | `rabbitmq_scan`: `a_scan_that_keeps_everything_ends`; `model`: `hold` |
-//! | 14. nothing waits for more input alone | `model`: no run hangs, on a clock that jumps |
+//! | 14. nothing waits for more input alone | `model`: no run hangs, on a clock that jumps; `stopped`: `a_wait_for_the_next_one…` |
 //! | 15. a scan ends before the acknowledgement timeout | `rabbitmq_scan`: `a_scan_ends_before_the_acknowledgement_timeout` |
 //! | 16. confirmations make progress unpolled | `model`: `closing_the_mover_settles_what_nobody_waited_for` |
 //! | 17. lists are capped and counted | `replay/tally.rs`: `lists_are_capped_and_counted` |

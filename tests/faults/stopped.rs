@@ -1,15 +1,20 @@
 //! Ctrl-C once and twice, SIGTERM, a terminal that is closed: what is in flight is finished, and the run can be taken up again.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::archives::Dead;
 use crate::sandbox::signal;
 
 const RUN: [&str; 8] = ["replay", "file:dead.ndjson", "--to", "file:to.ndjson", "-y", "--run", "nightly", "-ojson"];
 
+/// Slowly enough to be stopped. Whoever runs the tests may have told them to ignore a closed terminal; this one heeds it.
 fn slow(dead: &Dead) -> Child {
-    let child = dead.start(&[&RUN[..], &["--rate", "500/s"]].concat());
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_dlq")]).args(RUN).args(["--rate", "500/s"]);
+    command.current_dir(dead.s.path(".")).env("DLQ_STATE_DIR", dead.s.state());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
     dead.begun("to.ndjson");
     child
 }
@@ -33,6 +38,26 @@ fn once_it_finishes_what_is_in_flight_and_goes_on_later() {
         assert_eq!(dead.left(), 0);
         assert_eq!(dead.s.run(&["history", "nightly", "-o", "json"]).json()["attempts"], 2);
     }
+}
+
+#[test]
+fn a_wait_for_the_next_one_can_be_cut_short() {
+    let dead = Dead::new(20);
+    let mut child = dead.start(&[&RUN[..], &["--rate", "1/h"]].concat());
+    let began = Instant::now();
+    while dead.left() == 20 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the first goes at once");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "-INT");
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(90), "it sleeps through the signal");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((status.code(), dead.left()), (Some(130), 19));
 }
 
 #[test]

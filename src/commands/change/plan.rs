@@ -271,7 +271,8 @@ fn pace(opened: &Opened<'_>) -> Vec<String> {
     let hold = pace
         .hold_while_backlog
         .map(|n| format!("nothing is sent while more than {} wait at the destination", human::counted(n, "message")));
-    let failures = pace.max_failures.map(|n| format!("stopped as soon as more than {} failed", human::counted(n, "message")));
+    let failures =
+        pace.max_failures.map(|n| format!("stopped as soon as more than {} failed", human::counted(n, "message")));
     rate.into_iter().chain(hold).chain(failures).collect()
 }
 

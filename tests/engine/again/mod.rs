@@ -21,6 +21,7 @@
 //! | a new entry takes the place of the old one | a run is done, and not by its journal |
 //! | what is sent again is named | doubled, and not named |
 //! | a run is not done while what it held is hidden | it is done, and some are left |
+//! | what came back during the run is left alone | it came back during this run, and is sent again (the model without a journal) |
 
 mod broker;
 mod ledger;
