@@ -220,7 +220,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand replay" -l set-header -d 'Set a 
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l drop-header -d 'Take a header off (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l canary -d 'Replay so many first, spread over the causes, and go on only where they were consumed and none came back' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l canary-wait -d 'How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes' -r
-complete -c dlq -n "__fish_dlq_using_subcommand replay" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand replay" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did, or it cannot be told)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand replay" -l arg -d 'Set $NAME to a string in every expression' -r
@@ -286,7 +286,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l set-header -d 'Set a
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l drop-header -d 'Take a header off (repeatable)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l canary -d 'Replay so many first, spread over the causes, and go on only where they were consumed and none came back' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l canary-wait -d 'How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes' -r
-complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did)' -r
+complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l watch-return -d 'After the replay wait so long, and tell how many came back and why (exit 3 where any did, or it cannot be told)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -s f -l filter -d 'Only messages for which this jq expression is true' -r
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l filter-file -d 'The same, read from a file' -r -F
 complete -c dlq -n "__fish_dlq_using_subcommand redrive" -l arg -d 'Set $NAME to a string in every expression' -r

@@ -369,7 +369,7 @@ pub struct Canary {
     /// How long to wait for what becomes of them; where the broker tells, the default is what a failing message takes
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "canary")]
     pub canary_wait: Option<Duration>,
-    /// After the replay wait so long, and tell how many came back and why (exit 3 where any did)
+    /// After the replay wait so long, and tell how many came back and why (exit 3 where any did, or it cannot be told)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub watch_return: Option<Duration>,
 }

@@ -171,7 +171,8 @@ impl Tally {
             return if self.acted() { Exit::Partly } else { Exit::of(e.kind()) };
         }
         let cut = self.closed.cut.is_some() && !self.limited || self.unclaimed > 0;
-        if self.watched.as_ref().is_some_and(|w| w.returned.came_back > 0) {
+        // Whoever asked takes 0 for none.
+        if self.watched.as_ref().is_some_and(|w| w.returned.came_back > 0 || !w.returned.came_back_complete) {
             return Exit::Partly;
         }
         match (self.failures() > 0, self.acted()) {

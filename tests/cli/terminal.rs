@@ -165,6 +165,19 @@ fn ctrl_c_stops_in_order_and_a_second_at_once() {
 }
 
 #[test]
+fn ctrl_c_while_it_watches_what_comes_back_is_no_answer() {
+    let s = Sandbox::new();
+    let mut terminal =
+        Terminal::start(&s, &[], "replay file:orders.ndjson --to file:there.ndjson -y --run n --watch-return 10m");
+    terminal.wait_for("watching for 10m");
+    terminal.types(CTRL_C);
+    let (code, said) = terminal.ends();
+    assert_eq!(code, 130, "{said}");
+    assert!(said.contains("stopped before it was known") && said.contains("360 messages replayed"), "{said}");
+    assert_eq!((outcome(&s), lines(&s, "there.ndjson")), ("interrupted".into(), 360));
+}
+
+#[test]
 fn a_terminal_that_is_closed_stops_it_in_order() {
     let s = Sandbox::new();
     moving(&s).closes();

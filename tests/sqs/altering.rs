@@ -61,6 +61,23 @@ fn types_of_attributes_survive_a_change_and_ten_are_the_most() {
 }
 
 #[test]
+fn what_went_without_the_mark_is_not_said_to_have_stayed_away() {
+    let Some(q) = Queues::open() else { return };
+    let s = Sandbox::new();
+    let (from, to) = (q.queue("from", &[]), q.queue("to", &[]));
+    let (source, there) = (q.address(&from), q.address(&to));
+    let watched = |attributes: usize, more: &[&str]| {
+        q.send(&from, &[full(1, attributes)]);
+        s.run(&[&["replay", &source, "--to", &there, "-y", "--watch-return", "1s"], more].concat())
+    };
+    let ran = watched(10, &[]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stdout().contains("1 message went without the mark: whether they came back"), "{}", ran.stdout());
+    let ran = watched(3, &["-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["returned"]["came_back_complete"]), (0, &true.into()), "{}", ran.stderr);
+}
+
+#[test]
 fn a_dry_run_gives_everything_back() {
     let Some(q) = Queues::open() else { return };
     let s = Sandbox::new();

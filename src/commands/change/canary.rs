@@ -275,9 +275,12 @@ impl Opened<'_> {
         progress.finish();
         if self.session.stop.is_cancelled() {
             self.session.ui.warn("stopped before it was known what came back");
+            tally.end(Stopped::Signal, None);
             return;
         }
-        let returned = self.returned(before.map(|n| n.saturating_sub(tally.moved))).await;
+        let mut returned = self.returned(before.map(|n| n.saturating_sub(tally.moved))).await;
+        // Those cannot be told from others.
+        returned.came_back_complete &= tally.unmarked == 0;
         tally.watched = Some(Watched { watched: began.elapsed(), returned });
     }
 

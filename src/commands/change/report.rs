@@ -134,8 +134,13 @@ fn words(opened: &Opened<'_>, t: &Tally, remaining: Option<u64>) -> Summary {
         let back_text = human::counted(back.came_back, "message");
         text.row("came back", format!("{back_text} within {}", human::duration(*watched)));
         text.list("because of", returned(back));
-        if !back.came_back_complete {
-            text.note("not all of the queue could be looked through for what came back");
+        match (back.came_back_complete, t.unmarked) {
+            (true, _) => {}
+            (false, 0) => _ = text.note("not all of the queue could be looked through for what came back"),
+            (false, n) => {
+                let n = human::counted(n, "message");
+                text.note(format!("{n} went without the mark: whether they came back cannot be told"));
+            }
         }
     }
     if let Some(gone) = opened.gone(t).filter(|g| g.count() > 0) {
