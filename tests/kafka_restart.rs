@@ -55,6 +55,7 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
     let ran = sandbox.run(&["replay", &address, "-y", "--run", "one", "-X", &state]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let left = sandbox.run(&["depth", &address, "-o", "json", "-X", &state]);
+    assert_eq!(left.code, 0, "{}", left.stderr);
     assert_eq!(left.json()[0]["unresolved"], 0, "{}", left.stderr);
     let mut counts = vec![0; MANY];
     for r in cluster.read(&origin) {

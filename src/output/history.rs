@@ -148,10 +148,11 @@ fn bound(Bound { at, messages }: &Bound) -> String {
     }
 }
 
-/// The archives its purges wrote.
+/// The archives its purges wrote, or were about to when they were cut off.
 fn backups(r: &Record) -> Vec<String> {
-    let mut backups: Vec<String> =
-        r.reports.iter().filter_map(|report| report["backup"].as_str()).map(str::to_owned).collect();
+    let reported = r.reports.iter().filter_map(|report| report["backup"].as_str()).map(str::to_owned);
+    let begun = r.destination.clone().filter(|_| r.verb == "purge");
+    let mut backups: Vec<String> = begun.into_iter().chain(reported).collect();
     backups.dedup();
     backups
 }

@@ -262,6 +262,8 @@ fn a_purge_has_one_backup_however_often_it_is_taken_up() {
     }
     run.kill().expect("kill");
     run.wait().expect("wait");
+    let cut_off = sandbox.run(&["history", "-o", "json"]).json()[0]["run"].as_str().expect("a run").to_owned();
+    assert_eq!(history(&sandbox, &cut_off)["backup"], serde_json::json!([format!("file:{}", backups()[0])]));
     // The name of a backup tells the second it was begun in.
     std::thread::sleep(Duration::from_millis(1100));
     let ran = sandbox.run(&["resume", "-y", "-o", "json", "--rate", "100000/s"]);
