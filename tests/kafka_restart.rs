@@ -10,22 +10,34 @@ mod sandbox;
 mod servers;
 
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, Stored, cluster};
 use sandbox::Sandbox;
 
 const MANY: usize = 20_000;
+/// There is one broker, and both tests kill it.
+static ONE: Mutex<()> = Mutex::new(());
 
 fn control(script: &str, what: &str) {
     let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
     assert!(done.success(), "{what}");
 }
 
+fn missing_and_doubled(cluster: &Cluster, topic: &str) -> (usize, usize) {
+    let mut counts = vec![0; MANY];
+    for r in cluster.read(topic) {
+        counts[r.text().parse::<usize>().expect("a number")] += 1;
+    }
+    (counts.iter().filter(|n| **n == 0).count(), counts.iter().filter(|n| **n > 1).count())
+}
+
 #[test]
 fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
     let Some(cluster) = cluster() else { return };
     let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (topic, origin) = (cluster.topic(2, &[]), cluster.topic(2, &[]));
     let one = |n: usize| Cluster::dead(&origin, i32::try_from(n % 2).expect("few"), &format!("k{n}"), &n.to_string());
     cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
@@ -58,10 +70,35 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
     let left = sandbox.run(&["depth", &address, "-o", "json", "-X", &state]);
     assert_eq!(left.code, 0, "{}", left.stderr);
     assert_eq!(left.json()[0]["unresolved"], 0, "{}", left.stderr);
-    let mut counts = vec![0; MANY];
-    for r in cluster.read(&origin) {
-        counts[r.text().parse::<usize>().expect("a number")] += 1;
-    }
-    let (none, twice) = (counts.iter().filter(|n| **n == 0).count(), counts.iter().filter(|n| **n > 1).count());
-    assert_eq!((none, twice), (0, 0), "missing and doubled");
+    assert_eq!(missing_and_doubled(&cluster, &origin), (0, 0));
+}
+
+#[test]
+fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way() {
+    let Some(cluster) = cluster() else { return };
+    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+    let one = |n: usize| Cluster::dead(&origin, 0, &format!("k{n}"), &n.to_string());
+    cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
+    let sandbox = Sandbox::new();
+    let (address, state) = (cluster.address(&topic), format!("state-topic={}", cluster.name()));
+    let run = sandbox
+        .command()
+        .args(["replay", &address, "-y", "--rate", "4000/s", "--timeout", "3s", "-X", &state])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start dlq");
+    std::thread::sleep(Duration::from_millis(1800));
+    control(&script, "kill");
+    let began = Instant::now();
+    let ran = run.wait_with_output().expect("wait");
+    let took = began.elapsed();
+    control(&script, "start");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    // Hundreds are under way: one wait after another for each would be an hour.
+    assert!(took < Duration::from_secs(60), "took {took:?}: {said}");
+    assert!(matches!(ran.status.code(), Some(1 | 3)), "{said}");
 }

@@ -49,7 +49,15 @@ impl Transactions {
         let (jobs, queue) = std::sync::mpsc::sync_channel::<Job>(4);
         let (end, ended) = oneshot::channel();
         let run = move || {
-            let mut work = Work { held, way, waiting: Vec::new(), open: None, barren: 0, lanes: HashMap::new() };
+            let mut work = Work {
+                held,
+                way,
+                waiting: Vec::new(),
+                open: None,
+                barren: 0,
+                lanes: HashMap::new(),
+                given_up: HashMap::new(),
+            };
             work.run(&queue);
             // Nobody waits any more when the run was dropped at the second Ctrl-C.
             _ = end.send(());
@@ -147,6 +155,8 @@ struct Work {
     /// Lanes one of whose records failed, and its number in the run: what is behind it waits, what is ahead of it may still
     /// have to be sent once more.
     lanes: HashMap<u64, u64>,
+    /// Partitions that could not be taken over, and why: trying once more for each record would take its time each time.
+    given_up: HashMap<i32, Error>,
 }
 
 impl Work {
@@ -202,6 +212,9 @@ impl Work {
         if sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.outgoing.sequence) {
             return self.known(&sent, Outcome::Behind);
         }
+        if let Some(why) = self.given_up.get(&partition) {
+            return self.known(&sent, failed(why.again()));
+        }
         let Err(refused) = self.send(partition, sent) else { return };
         let (sent, e) = *refused;
         // A producer that is shut out refuses whatever it is given: that is the fate of its transaction, not of this record.
@@ -245,8 +258,9 @@ impl Work {
         }
     }
 
-    fn begin(&self, partition: i32) -> Result<Open> {
-        let fence = self.held.fence(partition, self.way.topics.batch())?;
+    fn begin(&mut self, partition: i32) -> Result<Open> {
+        let fence = self.held.fence(partition, self.way.topics.batch());
+        let fence = fence.inspect_err(|e| _ = self.given_up.insert(partition, e.again()))?;
         lock(&fence).begin()?;
         Ok(Open { partition, fence, since: Instant::now(), bytes: 0, sent: Vec::new() })
     }
@@ -331,6 +345,7 @@ impl Work {
         let set = match stored {
             Ok(set) => set,
             Err(e) => {
+                self.given_up.insert(partition, e.again());
                 let text = format!("whether the transaction was committed is not known: {why}; and then: {e}");
                 let unknown = Error::new(Kind::Indeterminate, text);
                 return sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(unknown.again())));

@@ -75,9 +75,15 @@ fn waits(code: Code) -> Option<Duration> {
         | Code::LeaderNotAvailable
         | Code::UnknownTopicOrPartition
         | Code::NetworkException => Some(MOVING),
+        code if is_stale(code) => Some(MOVING),
         Code::BrokerTransportFailure => Some(REOPENED),
         _ => None,
     }
+}
+
+/// The library asks by what it was told of the leader when it last asked, which is minutes ago.
+fn is_stale(code: Code) -> bool {
+    matches!(code, Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch)
 }
 
 /// A partition and what is asked of it.
@@ -118,6 +124,10 @@ fn ask<const N: usize>(
             }
             Some(_) if !alone => (alone, patience) = (true, link.longest.saturating_sub(began.elapsed())),
             Some(code) if waits(code).is_some_and(|most| began.elapsed() < link.longest.min(most)) => {
+                if is_stale(code) {
+                    // Where it is not answered, asking again tells so.
+                    _ = link.consumer.client().fetch_metadata(Some(topic), link.longest);
+                }
                 std::thread::sleep(Duration::from_millis(50));
             }
             Some(code) => return Err(error::of_code(code).during(doing)),
