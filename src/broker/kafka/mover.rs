@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Nothing more has come for so long: what is sent is committed, since those who would send more may wait for it.
 const IDLE: Duration = Duration::from_millis(50);
 /// Records of a transaction: they are kept until it is committed.
-pub(super) const MOST: usize = 30_000;
+pub(super) const MOST: usize = 20_000;
 /// Bytes of a transaction.
 const BYTES: usize = 16 << 20;
 

@@ -173,7 +173,7 @@ async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<
         max_message: None,
         batch: 1000,
         // A transaction's records are unconfirmed until it is committed.
-        window: MOST + MOST / 3,
+        window: 2 * MOST,
         proves_routing: true,
         private: false,
         tombstones: true,
