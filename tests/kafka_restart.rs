@@ -9,7 +9,7 @@ mod sandbox;
 #[path = "support/servers.rs"]
 mod servers;
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,22 @@ static ONE: Mutex<()> = Mutex::new(());
 fn control(script: &str, what: &str) {
     let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
     assert!(done.success(), "{what}");
+}
+
+/// A replay in the middle of which the broker is killed.
+fn left_alone(sandbox: &Sandbox, replay: &[&str], script: &str) -> Child {
+    let run = sandbox
+        .command()
+        .args(replay)
+        .args(["--rate", "4000/s"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start dlq");
+    std::thread::sleep(Duration::from_millis(1800));
+    control(script, "kill");
+    run
 }
 
 fn missing_and_doubled(cluster: &Cluster, topic: &str) -> (usize, usize) {
@@ -45,16 +61,11 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
     let address = cluster.address(&topic);
     let state = format!("state-topic={}", cluster.name());
     for _ in 0..2 {
-        let run = sandbox
-            .command()
-            .args(["replay", &address, "-y", "--run", "one", "--rate", "4000/s", "--timeout", "20s", "-X", &state])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start dlq");
-        std::thread::sleep(Duration::from_millis(1800));
-        control(&script, "kill");
+        let run = left_alone(
+            &sandbox,
+            &["replay", &address, "-y", "--run", "one", "--timeout", "20s", "-X", &state],
+            &script,
+        );
         std::thread::sleep(Duration::from_millis(500));
         control(&script, "start");
         let began = Instant::now();
@@ -83,16 +94,7 @@ fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way() {
     cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
     let sandbox = Sandbox::new();
     let (address, state) = (cluster.address(&topic), format!("state-topic={}", cluster.name()));
-    let run = sandbox
-        .command()
-        .args(["replay", &address, "-y", "--rate", "4000/s", "--timeout", "3s", "-X", &state])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("start dlq");
-    std::thread::sleep(Duration::from_millis(1800));
-    control(&script, "kill");
+    let run = left_alone(&sandbox, &["replay", &address, "-y", "--timeout", "3s", "-X", &state], &script);
     let began = Instant::now();
     let ran = run.wait_with_output().expect("wait");
     let took = began.elapsed();

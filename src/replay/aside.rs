@@ -12,7 +12,7 @@ const TOGETHER: usize = 200;
 
 /// Takes messages without waiting; a task of its own writes them.
 pub struct Aside {
-    letters: mpsc::UnboundedSender<DeadLetter>,
+    letters: mpsc::UnboundedSender<Box<DeadLetter>>,
     writing: JoinHandle<(u64, Result<()>)>,
 }
 
@@ -24,7 +24,7 @@ impl Aside {
     }
 
     /// Adds one.
-    pub(super) fn add(&self, message: DeadLetter) {
+    pub(super) fn add(&self, message: Box<DeadLetter>) {
         // Where the task has ended, closing tells why.
         _ = self.letters.unbounded_send(message);
     }
@@ -37,7 +37,7 @@ impl Aside {
     }
 }
 
-async fn write(mut sink: Box<dyn Sink>, queue: mpsc::UnboundedReceiver<DeadLetter>) -> (u64, Result<()>) {
+async fn write(mut sink: Box<dyn Sink>, queue: mpsc::UnboundedReceiver<Box<DeadLetter>>) -> (u64, Result<()>) {
     let mut batches = queue.ready_chunks(TOGETHER);
     let (mut sequence, mut written, mut wrong) = (0, 0, None);
     let shown = sink.shown().to_owned();
@@ -46,7 +46,7 @@ async fn write(mut sink: Box<dyn Sink>, queue: mpsc::UnboundedReceiver<DeadLette
             .into_iter()
             .map(|message| {
                 sequence += 1;
-                Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }
+                Outgoing { sequence, message, target: None, verbatim: true }
             })
             .collect();
         for result in sink.publish(batch).await.await {

@@ -519,7 +519,7 @@ impl Drive<'_> {
     /// Writes down what has failed, where that is asked for.
     fn set_aside(&self, original: Option<Box<DeadLetter>>) {
         if let (Some(aside), Some(original)) = (&self.aside, original) {
-            aside.add(*original);
+            aside.add(original);
         }
     }
 
