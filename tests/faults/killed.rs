@@ -26,7 +26,12 @@ impl Killing<'_> {
         } else {
             command.args(&self.args).args(["-y", "--run", self.run]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let said = std::fs::File::create(self.said()).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
+    }
+
+    fn said(&self) -> std::path::PathBuf {
+        self.sandbox.path("said.txt")
     }
 
     fn is_begun(&self) -> bool {
@@ -44,7 +49,8 @@ impl Killing<'_> {
                 if status.success() {
                     return kills;
                 }
-                assert_eq!(status.code(), Some(3), "{:?}", self.args);
+                let said = std::fs::read_to_string(self.said()).unwrap();
+                assert_eq!(status.code(), Some(3), "{:?}, {kills} kills, begun: {begun}: {said}", self.args);
                 continue;
             }
             child.kill().unwrap();
