@@ -66,3 +66,4 @@ mod records;
 mod refused;
 mod returning;
 mod stopped;
+mod torn;

@@ -43,7 +43,7 @@ fn shared(_: &Path) -> Option<String> {
 }
 
 /// What the names of the files beside an archive end in.
-pub(super) const SIDES: [&str; 3] = [".lock", ".removed", ".compact"];
+pub(super) const SIDES: [&str; 4] = [".lock", ".removed", ".compact", ".torn"];
 
 /// Refuses to write an archive where the side file of another would be.
 pub(super) fn not_a_side_file(path: &Path) -> Result<()> {

@@ -8,6 +8,7 @@ use rustix::fs::{Access, access, statvfs};
 use super::address::{canonical, folder, is_zst, not_a_side_file, path_of};
 use super::error;
 use super::lock::is_held;
+use super::torn::Tail;
 use crate::broker::{Ability, Address, Finding, Load};
 use crate::output::human;
 
@@ -69,9 +70,21 @@ pub(super) fn into(path: &Path, load: Load, ours: bool) -> Vec<Finding> {
     found.push(beside(path, "the archive and its lock go into"));
     if !ours && is_held(path) {
         found.push(Finding::no("lock", "another process holds the archive"));
+    } else {
+        found.extend(end(path));
     }
     found.extend(free(folder(path)).map(|free| room(free, &folder(path).display().to_string(), is_zst(path), load)));
     found
+}
+
+/// What is wrong with the end of a file that is there.
+fn end(path: &Path) -> Option<Finding> {
+    const ABOUT: &str = "its end";
+    match Tail::at_a_glance(&File::open(path).ok()?, path) {
+        Ok(tail) if tail.is_torn() => Some(Finding::limit(ABOUT, tail.foretold(path))),
+        Ok(_) => None,
+        Err(e) => Some(Finding::no(ABOUT, e.to_string())),
+    }
 }
 
 /// A line is longer than its body; how much shorter a compressed one is nobody knows.
@@ -127,11 +140,34 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_end_is_foretold_and_a_foreign_one_is_in_the_way() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.ndjson");
+        for (text, answer) in
+            [("", None), (r#"{"v":1,"line":"1","id":"x"#, Some(Answer::Yes)), ("call the vendor", Some(Answer::No))]
+        {
+            fs::write(&path, text).expect("write");
+            let found = into(&path, load(1), false).into_iter().find(|f| f.about == "its end");
+            assert_eq!(found.as_ref().map(|f| f.answer), answer, "{found:?}");
+            if let Some(found) = found.filter(|f| f.answer == Answer::Yes) {
+                assert!(found.worth_saying && found.because.contains("a.ndjson is torn (25 bytes, by a writer"));
+                assert!(
+                    found
+                        .because
+                        .ends_with("it is put aside in {}.torn".replace("{}", &path.display().to_string()).as_str())
+                );
+            }
+            assert_eq!(fs::read_to_string(&path).expect("read"), text);
+        }
+        assert_eq!(dir.path().read_dir().expect("read").count(), 1);
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_is_told_and_none_is_made() {
         let dir = tempfile::tempdir().expect("a folder");
         let found = into(&dir.path().join("none/a.ndjson"), load(1), false);
         assert!(found[0].answer == Answer::No && found[0].because.contains("there is no folder"), "{found:?}");
-        for odd in [dir.path().to_owned(), dir.path().join("a.ndjson.removed")] {
+        for odd in [dir.path().to_owned(), dir.path().join("a.ndjson.torn")] {
             assert_eq!(into(&odd, load(1), false)[0].answer, Answer::No, "{odd:?}");
         }
         assert!(into(&dir.path().join("a.ndjson"), load(1), false).iter().all(|f| f.answer == Answer::Yes));

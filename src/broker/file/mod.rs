@@ -1,7 +1,8 @@
 //! The archive: a file of messages as a queue. The reference backend.
 //!
 //! Four files belong to `PATH`, each there only while it is needed: `PATH` itself, `PATH.lock` while someone may change
-//! it, `PATH.removed` between a removal and the compaction that carries it out, `PATH.compact` while that is written.
+//! it, `PATH.removed` between a removal and the compaction that carries it out, `PATH.compact` while that is written. And
+//! one is left to the user: `PATH.torn`, what a writer that was stopped had written of its last line.
 
 mod address;
 mod blocks;
@@ -10,6 +11,7 @@ mod capabilities;
 mod compact;
 mod count;
 mod error;
+mod frames;
 mod list;
 mod lock;
 mod pipe;
@@ -21,6 +23,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod writer;
 
 use super::registry::Backend;

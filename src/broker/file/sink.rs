@@ -21,11 +21,14 @@ use crate::message::{Target, archive};
 const WAITING: usize = 8;
 
 /// Opens `file:PATH` or `-`. A file that is not there is created by the first batch, or by closing.
-pub(super) async fn open(address: &Address, _: &Context) -> Result<Box<dyn Sink>> {
+pub(super) async fn open(address: &Address, context: &Context) -> Result<Box<dyn Sink>> {
     address.only_options(&[])?;
     let store: Box<dyn Store> = match path_of(address) {
         None => Box::new(StreamStore::stdout()),
-        Some(path) => error::blocking(move || store::open(&path)).await?,
+        Some(path) => {
+            let notice = Arc::clone(&context.notice);
+            error::blocking(move || store::open(&path, notice)).await?
+        }
     };
     Ok(Box::new(FileSink { path: path_of(address), ..FileSink::start(address.shown.clone(), store)? }))
 }

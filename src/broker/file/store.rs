@@ -1,17 +1,19 @@
 //! Where lines are written to: a file that is never left with half a batch, or a stream.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::address::{canonical, folder, is_zst, not_a_side_file};
-use super::blocks::{Blocks, Broken, LONGEST};
-use super::compact::decoded;
-use super::error;
 use super::lock::{Lock, private};
 use super::removed::{recover, sync_directory};
+use super::torn::Tail;
+use super::{error, frames};
 use crate::broker::{Error, Kind, Result};
-use crate::message::archive;
+
+/// Who is told what becomes of an archive.
+pub(super) type Notice = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A place for whole lines.
 pub(super) trait Store: Send {
@@ -28,32 +30,38 @@ pub(super) struct FileStore {
     path: PathBuf,
     file: Option<File>,
     zst: bool,
-    /// The last line that is there lacks its line break.
-    open_line: bool,
+    tail: Tail,
+    notice: Notice,
     broken: bool,
     _lock: Lock,
 }
 
 impl FileStore {
     /// Locks, looks at what is there, creates nothing.
-    pub(super) fn open(path: PathBuf) -> Result<FileStore> {
+    pub(super) fn open(path: PathBuf, notice: Notice) -> Result<FileStore> {
         not_a_side_file(&path)?;
         let lock = Lock::acquire(&path)?;
         recover(&path)?;
-        let mut store =
-            FileStore { zst: is_zst(&path), path, file: None, open_line: false, broken: false, _lock: lock };
-        if store.path.exists() {
-            let failed = |e| error::io("write", &store.path, e);
-            let file = OpenOptions::new().read(true).append(true).open(&store.path).map_err(failed)?;
-            let length = file.metadata().map_err(failed)?.len();
-            store.open_line = if store.zst {
-                last_line_of_zst(&file, &store.path, length)?
-            } else {
-                last_line(&file, &store.path, length)?
-            };
-            store.file = Some(file);
+        let zst = is_zst(&path);
+        let (mut file, mut tail) = (None, Tail::default());
+        if path.exists() {
+            let failed = |e| error::io("write", &path, e);
+            let there = OpenOptions::new().read(true).append(true).open(&path).map_err(failed)?;
+            let length = there.metadata().map_err(failed)?.len();
+            tail = Tail::of(&there, &path, length)?;
+            file = Some(there);
         }
-        Ok(store)
+        Ok(FileStore { path, file, zst, tail, notice, broken: false, _lock: lock })
+    }
+
+    /// Makes room behind the last whole line.
+    fn mend(&mut self) -> Result<()> {
+        if let (Some(file), true) = (&self.file, self.tail.is_torn()) {
+            self.tail.put_aside(file, &self.path)?;
+            (self.notice)(self.tail.told(&self.path));
+            self.tail.torn = 0;
+        }
+        Ok(())
     }
 
     fn file(&mut self) -> Result<&mut File> {
@@ -74,10 +82,13 @@ impl Store for FileStore {
         if self.broken {
             return Err(failed_earlier(Kind::Io, &self.path));
         }
-        let prefix: &[u8] = if self.open_line && !lines.is_empty() { b"\n" } else { b"" };
+        if !lines.is_empty() {
+            self.mend()?;
+        }
+        let prefix: &[u8] = if self.tail.open_line && !lines.is_empty() { b"\n" } else { b"" };
         let packed;
         let parts = if self.zst && !lines.is_empty() {
-            packed = pack(&[prefix, lines].concat()).map_err(|e| error::io("compress for", &self.path, e))?;
+            packed = frames::pack(prefix, lines).map_err(|e| error::io("compress for", &self.path, e))?;
             [packed.as_slice(), b""]
         } else {
             [prefix, lines]
@@ -95,7 +106,7 @@ impl Store for FileStore {
             self.broken = left_over;
             return Err(error::io("write", &self.path, e));
         }
-        self.open_line &= lines.is_empty();
+        self.tail.open_line &= lines.is_empty();
         Ok(())
     }
 
@@ -113,81 +124,6 @@ impl Store for FileStore {
     fn keeps(&self) -> bool {
         true
     }
-}
-
-fn pack(lines: &[u8]) -> io::Result<Vec<u8>> {
-    let mut packer = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
-    packer.include_checksum(true)?;
-    packer.compress(lines)
-}
-
-/// Whether the last line lacks its line break though it is whole. A torn one is refused, and so is a file that is no
-/// archive at all.
-fn last_line(mut file: &File, path: &Path, length: u64) -> Result<bool> {
-    const STEP: u64 = 1 << 16;
-    let failed = |e| error::io("read", path, e);
-    let mut tail: Vec<u8> = Vec::new();
-    let mut start = length;
-    while start > 0 && tail.len() <= LONGEST {
-        let from = start.saturating_sub(STEP);
-        let mut part = vec![0; usize::try_from(start - from).unwrap_or(0)];
-        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut part)).map_err(failed)?;
-        part.append(&mut tail);
-        tail = part;
-        start = from;
-        let text = tail.trim_ascii_end().len();
-        if let Some(end) = memchr::memrchr(b'\n', &tail[..text]) {
-            start += end as u64 + 1;
-            tail.drain(..=end);
-            break;
-        }
-    }
-    whole(&tail).map_err(|(torn, why)| {
-        let error = refuse(path, torn, &why);
-        if !torn {
-            return error;
-        }
-        error.hint(format!("an earlier writer did not finish it: `truncate -s {start} {}` cuts it off", path.display()))
-    })
-}
-
-/// The same, for which all of it has to be uncompressed.
-fn last_line_of_zst(file: &File, path: &Path, length: u64) -> Result<bool> {
-    let mend = |(torn, why): (bool, String)| {
-        let shown = path.display();
-        refuse(path, torn, &why)
-            .hint(format!("`dlq copy --skip-bad-lines file:{shown} file:NEW.zst` saves what is whole"))
-    };
-    let mut blocks = Blocks::new(decoded(file.take(length), path)?);
-    let mut last = Vec::new();
-    loop {
-        match blocks.next() {
-            Ok(None) => return whole(&last).map_err(mend),
-            Ok(Some(block)) => {
-                if let Some(line) = block.lines().filter(|l| !l.is_blank()).last() {
-                    last = line.whole.to_vec();
-                }
-            }
-            Err(Broken::TooLong(_)) => {}
-            Err(Broken::Io(_, e)) => return Err(mend((true, e.to_string()))),
-        }
-    }
-}
-
-/// Whether a line break has to be added; or whether the line is torn, and what is wrong with it.
-fn whole(last: &[u8]) -> std::result::Result<bool, (bool, String)> {
-    let open = !last.ends_with(b"\n") && !last.is_empty();
-    let text = last.trim_ascii_end();
-    if text.is_empty() {
-        return Ok(open);
-    }
-    archive::parse(text).map(|_| open).map_err(|e| (open, e.to_string()))
-}
-
-fn refuse(path: &Path, torn: bool, why: &str) -> Error {
-    let what = if torn { "is torn" } else { "is not one of an archive" };
-    let text = format!("the last line of {} {what}, and nothing is appended behind it: {why}", path.display());
-    Error::new(Kind::Corrupt, text).during("opening the archive")
 }
 
 fn failed_earlier(kind: Kind, path: &Path) -> Error {
@@ -270,7 +206,7 @@ impl Store for StreamStore {
 }
 
 /// The store of a path that is there or can be.
-pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
+pub(super) fn open(path: &Path, notice: Notice) -> Result<Box<dyn Store>> {
     match fs::metadata(path) {
         Ok(about) if about.is_dir() => {
             let text = format!("{} is a directory, and an archive is a file", path.display());
@@ -280,7 +216,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
             let file = OpenOptions::new().write(true).open(path).map_err(|e| error::io("write", path, e))?;
             Ok(Box::new(StreamStore::new(path.to_owned(), file)))
         }
-        Ok(_) => Ok(Box::new(FileStore::open(canonical(path))?)),
+        Ok(_) => Ok(Box::new(FileStore::open(canonical(path), notice)?)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let parent = folder(path);
             if !parent.is_dir() {
@@ -289,7 +225,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
                     Error::new(Kind::NotFound, text).hint("create it first: nothing but the archive itself is created")
                 );
             }
-            Ok(Box::new(FileStore::open(canonical(path))?))
+            Ok(Box::new(FileStore::open(canonical(path), notice)?))
         }
         Err(e) => Err(error::io("open", path, e)),
     }

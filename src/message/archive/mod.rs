@@ -23,6 +23,9 @@ pub use write::{check, write};
 /// The version of the line format this program writes, and the only one it reads.
 pub const VERSION: u64 = 1;
 
+/// What every line begins with that this program writes.
+pub const BEGINNING: &[u8] = b"{\"v\":1,\"line\":";
+
 /// How deep tables, arrays and labels may nest. RabbitMQ's own tools stop far below; a hostile line must not exhaust the stack.
 pub const MAX_DEPTH: usize = 256;
 

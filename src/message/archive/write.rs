@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::{DeadLetter, Fields, Origin, Payload, Value};
-use super::MAX_DEPTH;
 use super::tag::Tag;
+use super::{BEGINNING, MAX_DEPTH};
 use crate::broker::{Error, Kind, Result};
 
 /// Appends one line and its line break. On an error nothing is appended.
@@ -17,7 +17,7 @@ use crate::broker::{Error, Kind, Result};
 pub fn write(line: &str, m: &DeadLetter, out: &mut Vec<u8>) -> Result<()> {
     check(m)?;
     out.reserve(256 + m.size() + m.size() / 4);
-    out.extend_from_slice(b"{\"v\":1,\"line\":");
+    out.extend_from_slice(BEGINNING);
     string(line, out);
     out.extend_from_slice(b",\"id\":");
     string(&m.id, out);

@@ -3,6 +3,7 @@
 mod crash;
 mod read;
 mod remove;
+mod torn;
 mod write;
 
 use std::fs;

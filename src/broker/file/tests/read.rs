@@ -117,8 +117,6 @@ async fn a_torn_frame_is_reported_too() {
     let skipping = Context { skip_bad_lines: true, ..context() };
     let (found, closed) = payloads(&*place.try_source(&skipping).await.unwrap()).await.unwrap();
     assert_eq!((found, closed.bad_lines), (numbers(0..10), 1));
-    let e = place.try_sink().await.err().unwrap();
-    assert!(says(&e).starts_with("Corrupt: the last line of"), "{}", says(&e));
 }
 
 #[tokio::test]
