@@ -51,7 +51,7 @@ fn a_run_that_was_killed_in_the_middle_of_a_line_is_resumed() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let foretold = format!("{place}.torn");
         assert!(ran.stderr.contains("is torn (") && ran.stderr.contains(&foretold), "{}", ran.stderr);
-        let ran = dead.s.run(&["can-i", "copy", "file:dead.ndjson", &to]);
+        let ran = dead.s.run(&["can-i", "copy", "file:dead.ndjson", "--to", &to, "-o", "json"]);
         let shown = [ran.stdout(), &ran.stderr].concat();
         assert!(shown.contains("is torn (") && shown.contains(&foretold), "{shown}");
         assert_eq!(std::fs::read(dead.s.path(place)).unwrap(), torn, "looking changes nothing");
@@ -74,7 +74,7 @@ fn a_backup_and_what_failed_are_written_on_too() {
     for place in PLACES {
         let to = format!("file:{place}");
         let dead = dead();
-        let purge = ["purge", "file:dead.ndjson", "--all", "--backup", &to, "-y"];
+        let purge = ["purge", "file:dead.ndjson", "--all", "--backup", &to, "-y", "--run", "nightly"];
         dies(&dead, &purge);
         is_torn(&dead, place);
         let ran = dead.s.run(&purge);

@@ -79,7 +79,7 @@ pub(super) fn into(path: &Path, load: Load, ours: bool) -> Vec<Finding> {
 
 /// What is wrong with the end of a file that is there.
 fn end(path: &Path) -> Option<Finding> {
-    const ABOUT: &str = "its end";
+    const ABOUT: &str = "end of the file";
     match Tail::at_a_glance(&File::open(path).ok()?, path) {
         Ok(tail) if tail.is_torn() => Some(Finding::limit(ABOUT, tail.foretold(path))),
         Ok(_) => None,
@@ -147,15 +147,11 @@ mod tests {
             [("", None), (r#"{"v":1,"line":"1","id":"x"#, Some(Answer::Yes)), ("call the vendor", Some(Answer::No))]
         {
             fs::write(&path, text).expect("write");
-            let found = into(&path, load(1), false).into_iter().find(|f| f.about == "its end");
+            let found = into(&path, load(1), false).into_iter().find(|f| f.about == "end of the file");
             assert_eq!(found.as_ref().map(|f| f.answer), answer, "{found:?}");
             if let Some(found) = found.filter(|f| f.answer == Answer::Yes) {
                 assert!(found.worth_saying && found.because.contains("a.ndjson is torn (25 bytes, by a writer"));
-                assert!(
-                    found
-                        .because
-                        .ends_with("it is put aside in {}.torn".replace("{}", &path.display().to_string()).as_str())
-                );
+                assert!(found.because.contains("it will be put aside in ") && found.because.contains("a.ndjson.torn"));
             }
             assert_eq!(fs::read_to_string(&path).expect("read"), text);
         }

@@ -62,7 +62,8 @@ impl Tail {
     /// What is going to be done with it.
     pub(super) fn foretold(&self, path: &Path) -> String {
         let aside = beside(path, ".torn");
-        format!("{}: before it is written to, it is put aside in {}", self.found(path, "is"), aside.display())
+        let found = self.found(path, "is");
+        format!("{found}: it will be put aside in {} before anything is written behind it", aside.display())
     }
 
     fn found(&self, path: &Path, tense: &str) -> String {
