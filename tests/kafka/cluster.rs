@@ -39,12 +39,16 @@ impl Stored {
 
 /// The cluster; none, in sight, where there is none.
 pub fn cluster() -> Option<Cluster> {
-    let url = servers::kafka()?;
-    let run = format!("{:x}", std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos());
-    Some(Cluster { url, run, made: AtomicU32::new(0) })
+    servers::kafka().map(Cluster::at)
 }
 
 impl Cluster {
+    /// The one at this address.
+    pub fn at(url: String) -> Cluster {
+        let run = format!("{:x}", std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos());
+        Cluster { url, run, made: AtomicU32::new(0) }
+    }
+
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.url.trim_start_matches("kafka://"));

@@ -19,6 +19,7 @@ mod purging;
 mod replaying;
 #[path = "../support/sandbox.rs"]
 mod sandbox;
+mod second_cluster;
 #[path = "../support/servers.rs"]
 mod servers;
 mod share_groups;
