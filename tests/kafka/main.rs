@@ -7,6 +7,7 @@ mod cluster;
 mod elsewhere;
 mod groups;
 mod killing;
+mod leftovers;
 mod logins;
 mod looking;
 mod network;

@@ -1,16 +1,19 @@
 //! The right to change one partition's resolved set, and to send what it holds: a transactional producer whose id is made of
 //! topic and partition. Whoever opens it shuts out the one before, wherever that runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio_util::sync::CancellationToken;
 
-use super::error;
+use super::leftover::{self, Left};
 use super::produce::{self, Fates, Producer};
-use super::resolved::{Offsets, State, or_local, transactional_id};
+use super::resolved::{Offsets, State, Went, or_local, transactional_id};
+use super::{error, held};
 use crate::broker::{Error, Kind, Result};
 
 /// A transaction that marks is tried so often.
@@ -18,23 +21,50 @@ const TRIES: u8 = 3;
 /// A run that was killed holds back readers of its destinations for so long at most.
 const TRANSACTION: &str = "15000";
 
-/// What failed, by number. Numbers are never used twice: what an aborted transaction gave up may be told late.
+/// What becomes of the records of a transaction.
 #[derive(Default)]
-pub(super) struct Failures(Mutex<Vec<(usize, Error)>>);
+pub(super) struct Told {
+    /// What failed, by number. Numbers are never used twice: what an aborted transaction gave up may be told late.
+    failed: Mutex<Vec<(usize, Error)>>,
+    landed: Mutex<Landed>,
+}
 
-impl Fates for Failures {
+/// Where records are stored.
+#[derive(Default)]
+struct Landed {
+    went: Went,
+    /// Of the last one: those that are told one after another are mostly of one partition.
+    last: (String, i32),
+}
+
+impl Fates for Told {
     const TOGETHER: bool = true;
 
     fn known(&self, number: usize, fate: Result<(i32, i64)>) {
         if let Err(e) = fate {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((number, e));
+            held::lock(&self.failed).push((number, e));
+        }
+    }
+
+    fn landed(&self, topic: &str, partition: i32, offset: i64) {
+        let mut landed = held::lock(&self.landed);
+        if landed.last.1 != partition || landed.last.0 != topic {
+            landed.went.first(topic, partition, offset);
+            landed.last = (topic.to_owned(), partition);
         }
     }
 }
 
-impl Failures {
-    fn take(&self) -> Vec<(usize, Error)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl Told {
+    fn failed(&self) -> Vec<(usize, Error)> {
+        std::mem::take(&mut *held::lock(&self.failed))
+    }
+
+    /// Where the transaction's records are stored, so far as it is known; without the set's own.
+    fn went(&self, state: &State) -> Went {
+        let mut went = held::lock(&self.landed).went.clone();
+        went.leave_out(&state.topic);
+        went
     }
 }
 
@@ -43,8 +73,13 @@ pub(super) struct Fence {
     pub(super) partition: i32,
     pub(super) set: Offsets,
     state: State,
-    producer: Producer<Failures>,
-    failures: Arc<Failures>,
+    producer: Producer<Told>,
+    told: Arc<Told>,
+    batch: u64,
+    /// Topics where nothing of a dead run is open, or is no harm: more may be sent there.
+    met: BTreeSet<String>,
+    /// Of these, partitions where records that are done are hidden until something is committed there.
+    hidden: BTreeSet<(String, i32)>,
     begun: bool,
     /// When the transaction was begun, by both clocks: one of them stands still while the machine sleeps, the other may be set.
     since: (Instant, SystemTime),
@@ -70,38 +105,73 @@ impl Fence {
     /// # Errors
     /// `Denied` without the permissions a transaction takes; `Held`; that the cluster does not answer.
     pub(super) fn open(state: &State, partition: i32, batch: u64, stop: &CancellationToken) -> Result<Fence> {
-        let doing = "taking over the partition";
         let longest = state.link.longest;
-        let mut config = produce::config(&state.link.base, longest, batch);
-        config.set("transactional.id", transactional_id(&state.topic_id, partition));
-        if config.get("transaction.timeout.ms").is_none() {
-            config.set("transaction.timeout.ms", TRANSACTION);
+        let (config, limit) = config(state, partition, batch);
+        let told = Arc::new(Told::default());
+        let mut producer = take_over(&config, &told, state)?;
+        if leftover::is_open(&state.link, &state.topic, state.home(partition))? {
+            leftover::undo(&config, &state.link, &state.topic, &[state.home(partition)])?;
+            producer = take_over(&config, &told, state)?;
         }
-        let limit = config.get("transaction.timeout.ms").and_then(|t| t.parse().ok()).unwrap_or(u64::MAX);
-        // Longer than its transaction no record is waited for.
-        config.set(
-            "message.timeout.ms",
-            limit.min(u64::try_from(longest.as_millis()).unwrap_or(limit)).max(1).to_string(),
-        );
-        let limit = Duration::from_millis(limit);
-        let failures = Arc::new(Failures::default());
-        let producer = produce::open(&config, Arc::clone(&failures), &state.link)?;
-        // Asked at once it waits half a second for a coordinator it does not know yet.
-        std::thread::sleep(Duration::from_millis(60));
-        producer.init_transactions(longest).map_err(|e| or_local(error::map(&e, doing)))?;
         let set = state.settled(partition, stop)?;
         Ok(Fence {
             partition,
             set,
             state: state.clone(),
             producer,
-            failures,
+            told,
+            batch,
+            met: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             begun: false,
             since: now(),
             limit,
             base: 0,
             longest,
         })
+    }
+
+    /// Whether it was seen to what a dead run may have left open at this destination.
+    pub(super) fn has_met(&self, topic: &str) -> bool {
+        self.met.contains(topic)
+    }
+
+    /// Looks what a dead run left open at this destination: its fate would be that of what is sent there next. Where there is
+    /// anything, [`Fence::clear`] is to follow, with no transaction open.
+    ///
+    /// # Errors
+    /// As [`leftover::look`].
+    pub(super) fn meet(&mut self, topic: &str, stop: &CancellationToken) -> Result<Left> {
+        let left = leftover::look(&self.state.link, topic, &self.set.went, stop)?;
+        if left.is_empty() {
+            self.met.insert(topic.to_owned());
+        }
+        Ok(left)
+    }
+
+    /// Sees to what was left there. Takes the partition over once more where that takes it.
+    ///
+    /// # Errors
+    /// As [`Fence::open`]; it is of no use then.
+    pub(super) fn clear(&mut self, topic: &str, left: Left, stop: &CancellationToken) -> Result<()> {
+        if !left.undone.is_empty() {
+            let (config, _) = config(&self.state, self.partition, self.batch);
+            leftover::undo(&config, &self.state.link, topic, &left.undone)?;
+            let fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
+            let old = std::mem::replace(self, fresh);
+            // Offsets that hold no record are not stored yet.
+            self.set.unite(&old.set);
+            // Closing it takes a moment.
+            std::thread::spawn(move || drop(old));
+        }
+        self.met.insert(topic.to_owned());
+        self.hidden.extend(left.done.into_iter().map(|p| (topic.to_owned(), p)));
+        Ok(())
+    }
+
+    /// Whether something that is done is hidden until the next commit: the less that holds, the less can undo it.
+    pub(super) fn hides(&self) -> bool {
+        !self.hidden.is_empty()
     }
 
     /// Begins a transaction unless one is begun.
@@ -112,6 +182,7 @@ impl Fence {
         if !self.begun {
             self.producer.begin_transaction().map_err(|e| self.lost(&e))?;
             (self.begun, self.since) = (true, now());
+            *held::lock(&self.told.landed) = Landed::default();
         }
         Ok(())
     }
@@ -122,7 +193,7 @@ impl Fence {
     }
 
     /// Its producer, for records of the transaction that is begun.
-    pub(super) fn producer(&self) -> &Producer<Failures> {
+    pub(super) fn producer(&self) -> &Producer<Told> {
         &self.producer
     }
 
@@ -155,21 +226,23 @@ impl Fence {
     }
 
     fn try_commit(&mut self, sent: usize) -> Ended {
-        let (base, mut own) = (self.base, self.base + sent);
-        for (key, value) in self.state.records(self.partition, &self.set) {
-            let home = self.state.home(self.partition);
-            let record = BaseRecord::with_opaque_to(&self.state.topic, own).partition(home).key(&key).payload(&value);
-            if let Err((e, _)) = self.producer.send(record) {
-                let e = error::map(&e, "storing the resolved set");
-                return self.abort(Vec::new(), e);
-            }
-            own += 1;
+        let base = self.base;
+        self.base += sent;
+        let mut went = self.told.went(&self.state);
+        let mut own = self.state.records(self.partition, &self.set);
+        own.extend(self.state.records_to(self.partition, &self.set, &went));
+        if let Err(e) = self.store(own) {
+            return self.abort(Vec::new(), e);
         }
-        self.base = own;
-        let drained = self.drain();
+        let mut drained = self.drain();
+        let all = self.told.went(&self.state);
+        if drained.is_ok() && all.len() > went.len() {
+            drained = self.store(self.state.records_to(self.partition, &self.set, &all)).and_then(|()| self.drain());
+            went = all;
+        }
         // The set's own come behind those that were sent.
         let here = |(number, e): (usize, Error)| (base..base + sent).contains(&number).then(|| (number - base, e));
-        let mut failed = self.failures.take();
+        let mut failed = self.told.failed();
         failed.retain(|(number, _)| *number >= base);
         if let Err(e) = drained {
             return self.abort(failed.into_iter().filter_map(here).collect(), e);
@@ -184,6 +257,8 @@ impl Fence {
                 Ok(()) => {
                     self.begun = false;
                     self.set.stored();
+                    self.hidden.retain(|(topic, p)| went.at(topic, *p).is_none());
+                    self.set.went.update(&went);
                     return Ended::Committed;
                 }
                 Err(KafkaError::Transaction(e)) if e.txn_requires_abort() => {
@@ -194,6 +269,19 @@ impl Fence {
                 Err(e) => return Ended::Lost(self.lost(&e)),
             }
         }
+    }
+
+    /// Sends what is to be stored of the set.
+    fn store(&mut self, records: Vec<(String, Vec<u8>)>) -> Result<()> {
+        let home = self.state.home(self.partition);
+        for (key, value) in records {
+            let number = self.base;
+            self.base += 1;
+            let record =
+                BaseRecord::with_opaque_to(&self.state.topic, number).partition(home).key(&key).payload(&value);
+            self.producer.send(record).map_err(|(e, _)| error::map(&e, "storing the resolved set"))?;
+        }
+        Ok(())
     }
 
     /// Waits until every record has its answer. The library's own flush looks every tenth of a second only.
@@ -255,6 +343,30 @@ impl Fence {
     pub(super) fn stored(state: &State, partition: i32, stop: &CancellationToken) -> Result<Offsets> {
         state.settled(partition, stop)
     }
+}
+
+/// Of the producer, and how long a transaction of it may be open.
+fn config(state: &State, partition: i32, batch: u64) -> (ClientConfig, Duration) {
+    let longest = state.link.longest;
+    let mut config = produce::config(&state.link.base, longest, batch);
+    config.set("transactional.id", transactional_id(&state.topic_id, partition));
+    if config.get("transaction.timeout.ms").is_none() {
+        config.set("transaction.timeout.ms", TRANSACTION);
+    }
+    let limit = config.get("transaction.timeout.ms").and_then(|t| t.parse().ok()).unwrap_or(u64::MAX);
+    // Longer than its transaction no record is waited for.
+    config.set("message.timeout.ms", limit.min(u64::try_from(longest.as_millis()).unwrap_or(limit)).max(1).to_string());
+    (config, Duration::from_millis(limit))
+}
+
+/// Opens the producer: whoever had its id before is shut out, and what it had begun undone.
+fn take_over(config: &ClientConfig, told: &Arc<Told>, state: &State) -> Result<Producer<Told>> {
+    let producer = produce::open(config, Arc::clone(told), &state.link)?;
+    // Asked at once it waits half a second for a coordinator it does not know yet.
+    std::thread::sleep(Duration::from_millis(60));
+    let taken = producer.init_transactions(state.link.longest);
+    taken.map_err(|e| or_local(error::map(&e, "taking over the partition")))?;
+    Ok(producer)
 }
 
 /// Why a run that another one has shut out ends.

@@ -17,6 +17,7 @@ mod gather;
 mod gauge;
 mod groups;
 mod held;
+mod leftover;
 mod letter;
 mod list;
 mod login;

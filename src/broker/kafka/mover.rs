@@ -22,6 +22,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_millis(50);
 /// Records of a transaction: they are kept until it is committed.
 pub(super) const MOST: usize = 20_000;
+/// The same where its end is that of records which are done and hidden.
+const FEW: usize = 100;
 /// Bytes of a transaction.
 const BYTES: usize = 16 << 20;
 
@@ -118,6 +120,8 @@ struct Open {
     fence: Arc<Mutex<Fence>>,
     since: Instant,
     bytes: usize,
+    /// Records it may have.
+    most: usize,
     sent: Vec<Sent>,
 }
 
@@ -183,7 +187,7 @@ impl Work {
             let (partition, offset) = place(token);
             if self.open.as_ref().is_some_and(|o| {
                 let late = || o.sent.len() % LOOK_EVERY == 0 && o.since.elapsed() >= LONGEST;
-                o.partition != partition || o.sent.len() >= MOST || o.bytes >= BYTES || late()
+                o.partition != partition || o.sent.len() >= o.most || o.bytes >= BYTES || late()
             }) {
                 self.commit();
             }
@@ -242,8 +246,12 @@ impl Work {
             let e = Error::new(Kind::Held, "another run of dlq has done this one meanwhile");
             return Err(Box::new((sent, e)));
         }
-        let number = fence.number(open.sent.len());
         let to = self.way.to(&sent.outgoing);
+        if !fence.has_met(to.topic) {
+            drop(fence);
+            return self.meet(partition, sent);
+        }
+        let number = fence.number(open.sent.len());
         let handed = self.way.topics.admit(to.topic, &sent.outgoing, to.time).and_then(|()| {
             produce::send(fence.producer(), to, &sent.outgoing.message, number, self.held.state.link.longest)
         });
@@ -258,11 +266,45 @@ impl Work {
         }
     }
 
+    /// Sends the first record to a topic: what a dead run left open there is seen to before.
+    fn meet(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
+        let topic = self.way.to(&sent.outgoing).topic.to_owned();
+        let batch = self.way.topics.batch();
+        let stop = &self.held.stop;
+        let met = self.held.fence(partition, batch).and_then(|fence| lock(&fence).meet(&topic, stop));
+        let left = match met {
+            Ok(left) if left.is_empty() => return self.send(partition, sent),
+            Ok(left) => left,
+            Err(e) => {
+                self.given_up.insert(partition, e.again());
+                return Err(Box::new((sent, e)));
+            }
+        };
+        if self.open.as_ref().is_some_and(|o| o.sent.is_empty()) {
+            self.open = None;
+        }
+        self.commit();
+        let stop = &self.held.stop;
+        let cleared = self.held.fence(partition, batch).and_then(|fence| lock(&fence).clear(&topic, left, stop));
+        match cleared {
+            Ok(()) => self.send(partition, sent),
+            Err(e) => {
+                self.held.drop_fence(partition, &e);
+                self.given_up.insert(partition, e.again());
+                Err(Box::new((sent, e)))
+            }
+        }
+    }
+
     fn begin(&mut self, partition: i32) -> Result<Open> {
         let fence = self.held.fence(partition, self.way.topics.batch());
         let fence = fence.inspect_err(|e| _ = self.given_up.insert(partition, e.again()))?;
-        lock(&fence).begin()?;
-        Ok(Open { partition, fence, since: Instant::now(), bytes: 0, sent: Vec::new() })
+        let most = {
+            let mut fence = lock(&fence);
+            fence.begin()?;
+            if fence.hides() { FEW } else { MOST }
+        };
+        Ok(Open { partition, fence, since: Instant::now(), bytes: 0, most, sent: Vec::new() })
     }
 
     fn commit(&mut self) {

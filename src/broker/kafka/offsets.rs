@@ -53,6 +53,27 @@ pub(super) fn spans(link: &Link, topic: &str, partitions: &[i32]) -> Result<Vec<
     Ok(spans)
 }
 
+/// The end of a partition: to whom no open transaction hides anything, and to whom it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    /// Behind the last record that is in no open transaction, nor behind the first that is.
+    pub(super) stable: i64,
+    /// Behind the last record.
+    pub(super) high: i64,
+}
+
+/// Where each partition ends now.
+///
+/// # Errors
+/// As [`spans`].
+pub(super) fn ends(link: &Link, topic: &str, partitions: &[i32]) -> Result<BTreeMap<i32, Ends>> {
+    // In this order, at worst, more is taken for open than is.
+    let questions = [(Offset::End, Isolation::Committed), (Offset::End, Isolation::Uncommitted)];
+    let [stable, high] = ask(link, topic, partitions, questions)?;
+    let both = |(p, high): (i32, i64)| Some((p, Ends { stable: *stable.get(&p)?, high }));
+    Ok(high.into_iter().filter_map(both).collect())
+}
+
 /// The first offset of each partition whose record is stamped at or after `millis`; `None` where there is none.
 ///
 /// # Errors

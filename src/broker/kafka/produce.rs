@@ -30,6 +30,10 @@ pub(super) trait Fates: Send + Sync + 'static {
     fn known(&self, number: usize, fate: Result<(i32, i64)>);
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
+    /// Where a record is stored, of those that succeed or fail together.
+    fn landed(&self, _topic: &str, _partition: i32, _offset: i64) {}
+    /// What the client's log says.
+    fn logged(&self, _facility: &str, _text: &str) {}
 }
 
 /// What the library calls back.
@@ -48,6 +52,7 @@ impl<F: Fates> ClientContext for Told<F> {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log::debug!(target: "librdkafka", "{level:?} {facility}: {text}");
+        self.fates.logged(facility, text);
     }
 
     fn error(&self, e: KafkaError, reason: &str) {
@@ -67,6 +72,11 @@ impl<F: Fates> ProducerContext for Told<F> {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         if F::TOGETHER && result.as_ref().is_err_and(|(e, _)| is_collateral(e)) {
             return;
+        }
+        if F::TOGETHER
+            && let Ok(m) = result
+        {
+            self.fates.landed(m.topic(), m.partition(), m.offset());
         }
         self.fates.known(
             number,

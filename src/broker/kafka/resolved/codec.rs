@@ -1,5 +1,6 @@
 //! How the set is stored. Key: `TOPIC-ID:PARTITION:BLOCK` in text. Value: a version byte, then the offsets of the block,
-//! counted from its start, as a roaring bitmap in the portable format.
+//! counted from its start, as a roaring bitmap in the portable format. Beside it, with the key `TOPIC-ID:PARTITION:to:TOPIC`, is
+//! where records went; a dlq that does not know of that passes over it.
 
 use roaring::RoaringBitmap;
 
@@ -12,11 +13,31 @@ pub(super) fn key(topic_id: &str, partition: i32, block: u64) -> String {
     format!("{topic_id}:{partition}:{block}")
 }
 
-/// Topic id, partition and block of a key.
-pub(super) fn parse_key(key: &[u8]) -> Option<(&str, i32, u64)> {
+/// Of where the records of a partition went, at one destination.
+pub(super) fn key_to(topic_id: &str, partition: i32, topic: &str) -> String {
+    format!("{topic_id}:{partition}:{TO}{topic}")
+}
+
+const TO: &str = "to:";
+
+/// What a record tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Of<'a> {
+    /// The offsets of a block.
+    Block(u64),
+    /// Where the records went of this topic.
+    To(&'a str),
+}
+
+/// Topic id and partition of a key, and what its record tells.
+pub(super) fn parse_key(key: &[u8]) -> Option<(&str, i32, Of<'_>)> {
     let mut parts = std::str::from_utf8(key).ok()?.splitn(3, ':');
-    let (topic_id, partition, block) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((topic_id, partition.parse().ok()?, block.parse().ok()?))
+    let (topic_id, partition, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let of = match rest.strip_prefix(TO) {
+        Some(topic) => Of::To(topic),
+        None => Of::Block(rest.parse().ok()?),
+    };
+    Some((topic_id, partition.parse().ok()?, of))
 }
 
 pub(super) fn value(offsets: &RoaringBitmap) -> Vec<u8> {
@@ -63,7 +84,8 @@ mod tests {
     #[test]
     fn keys_are_of_one_topic() {
         let key = key("AbC-_9", 3, 17);
-        assert_eq!(parse_key(key.as_bytes()), Some(("AbC-_9", 3, 17)));
+        assert_eq!(parse_key(key.as_bytes()), Some(("AbC-_9", 3, Of::Block(17))));
+        assert_eq!(parse_key(key_to("AbC-_9", 3, "a.b").as_bytes()), Some(("AbC-_9", 3, Of::To("a.b"))));
         assert_eq!(parse_key(b"AbC-_9:x:1"), None);
         assert_eq!(parse_key(b"AbC-_9:3"), None);
     }

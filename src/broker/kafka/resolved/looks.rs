@@ -119,14 +119,26 @@ struct Reading {
 impl Into for Reading {
     fn take(&mut self, _: i32, records: &[Record<'_>]) -> bool {
         for r in records {
-            let Some((id, partition, block)) = r.key().and_then(codec::parse_key) else { continue };
+            let Some((id, partition, of)) = r.key().and_then(codec::parse_key) else { continue };
             let Some(found) = self.found.get_mut(id) else { continue };
             let Ok(sets) = found else { continue };
             let set = sets.entry(partition).or_default();
-            match r.value().map(codec::parse_value) {
-                Some(Ok(offsets)) => set.put(block, offsets),
-                None => set.remove(block),
-                Some(Err(e)) => *found = Err(e.during("reading the resolved set")),
+            let taken = match (of, r.value()) {
+                (codec::Of::Block(block), Some(value)) => {
+                    codec::parse_value(value).map(|offsets| set.put(block, offsets))
+                }
+                (codec::Of::Block(block), None) => {
+                    set.remove(block);
+                    Ok(())
+                }
+                (codec::Of::To(topic), Some(value)) => set.went.put(topic, value),
+                (codec::Of::To(topic), None) => {
+                    set.went.leave_out(topic);
+                    Ok(())
+                }
+            };
+            if let Err(e) = taken {
+                *found = Err(e.during("reading the resolved set"));
             }
         }
         true

@@ -6,8 +6,10 @@ mod local;
 mod looks;
 mod set;
 mod state;
+mod went;
 
 pub(super) use local::Kept;
 pub(super) use looks::Looks;
 pub(super) use set::Offsets;
 pub(super) use state::{HELD_BACK, State, or_local, transactional_id};
+pub(super) use went::Went;

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
+use super::went::Went;
+
 /// Offsets of a block: what one bitmap covers.
 pub(super) const BLOCK: u64 = 1 << 16;
 
@@ -14,6 +16,8 @@ pub(in super::super) struct Offsets {
     blocks: BTreeMap<u64, RoaringBitmap>,
     /// Blocks that are not stored as they are here.
     changed: BTreeSet<u64>,
+    /// Where they went.
+    pub went: Went,
 }
 
 fn split(offset: i64) -> (u64, u32) {

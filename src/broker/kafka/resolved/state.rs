@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::local::Local;
 use super::set::Offsets;
+use super::went::Went;
 use super::{codec, looks};
 use crate::broker::kafka::connect::Link;
 use crate::broker::kafka::offsets::Span;
@@ -232,7 +233,7 @@ impl State {
     /// # Errors
     /// `Held` where another run's open transaction hides what is newer for too long.
     pub(in super::super) fn settled(&self, partition: i32, stop: &CancellationToken) -> Result<Offsets> {
-        let (spans, hidden) = looks::visible(self, looks::spans(self, [self.home(partition)])?, HELD_BACK, stop)?;
+        let (spans, hidden) = looks::visible(self, self.at_home(partition)?, HELD_BACK, stop)?;
         if !hidden.is_empty() {
             return Err(Error::new(
                 Kind::Held,
@@ -254,5 +255,19 @@ impl State {
     /// What is to be stored of a partition's set: key and value each.
     pub(in super::super) fn records(&self, partition: i32, set: &Offsets) -> Vec<(String, Vec<u8>)> {
         set.changed().map(|(block, b)| (codec::key(&self.topic_id, partition, block), codec::value(b))).collect()
+    }
+
+    /// What is to be stored of where a transaction's records went: key and value each.
+    pub(in super::super) fn records_to(&self, partition: i32, set: &Offsets, now: &Went) -> Vec<(String, Vec<u8>)> {
+        let told = set.went.updated(now).into_iter();
+        told.map(|(topic, value)| (codec::key_to(&self.topic_id, partition, &topic), value)).collect()
+    }
+
+    /// Where the set of a partition is: what there is of it now, and what an open transaction hides.
+    ///
+    /// # Errors
+    /// That the cluster does not answer.
+    pub(in super::super) fn at_home(&self, partition: i32) -> Result<Vec<Span>> {
+        looks::spans(self, [self.home(partition)])
     }
 }

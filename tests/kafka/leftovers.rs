@@ -1,0 +1,74 @@
+//! What is open at a destination before anything is sent there: a dead run may have left it, or another program may be at work.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::{BaseProducer, Producer};
+
+use crate::cluster::{Cluster, Stored, cluster, hand_over};
+use crate::sandbox::Sandbox;
+
+const MANY: usize = 50;
+
+/// A destination where another program's transaction is open from the first offset on.
+fn held_open(cluster: &Cluster, name: &str) -> (String, BaseProducer) {
+    let topic = cluster.topic(1, &[]);
+    let other = cluster.transaction(name);
+    hand_over(&other, &topic, &[Stored { value: Some(b"other".to_vec()), ..Stored::default() }]);
+    other.flush(Duration::from_secs(10)).expect("flush");
+    (topic, other)
+}
+
+fn dead_letters(cluster: &Cluster, origin: &str) -> String {
+    let topic = cluster.topic(1, &[]);
+    let dead = |n: usize| Cluster::dead(origin, 0, &format!("k{n}"), &n.to_string());
+    cluster.send(&topic, &(0..MANY).map(dead).collect::<Vec<Stored>>());
+    topic
+}
+
+/// Everything once, and what the other program sent as well, when it is committed; how many offsets markers have taken by then.
+fn markers(cluster: &Cluster, origin: &str, other: &BaseProducer, many: usize) -> i64 {
+    other.commit_transaction(Duration::from_secs(10)).expect("the other program goes on");
+    let began = Instant::now();
+    while cluster.ends(origin)[0].1 == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is committed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut texts: Vec<String> = cluster.read(origin).iter().map(Stored::text).collect();
+    texts.sort();
+    texts.dedup();
+    assert_eq!((texts.len(), cluster.read(origin).len()), (many + 1, many + 1));
+    cluster.ends(origin)[0].1 - i64::try_from(texts.len()).expect("few")
+}
+
+#[test]
+fn what_may_be_left_of_a_dead_run_is_ended_without_a_record_and_nobody_else_is_harmed() {
+    let Some(cluster) = cluster() else { return };
+    let (sandbox, state) = (Sandbox::new(), format!("state-topic={}", cluster.name()));
+    let (origin, other) = held_open(&cluster, "other");
+    let topic = dead_letters(&cluster, &origin);
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-X", &state]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // That nothing of ours is open, that the replay is committed, and what the other program sent.
+    assert_eq!(markers(&cluster, &origin, &other, MANY), 3);
+}
+
+#[test]
+fn what_is_done_and_hidden_at_a_destination_is_not_undone() {
+    let Some(cluster) = cluster() else { return };
+    let (sandbox, set) = (Sandbox::new(), cluster.name());
+    let state = format!("state-topic={set}");
+    let (origin, other) = held_open(&cluster, "hidden");
+    let topic = dead_letters(&cluster, &origin);
+    let ran = sandbox.run(&["purge", &cluster.address(&topic), "-n", "1", "--no-backup", "-y", "-X", &state]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // The set says that the last transaction of this queue which is done is the one that is open there.
+    let mut noted = cluster.read(&set).pop().expect("the set");
+    let key = String::from_utf8(noted.key.clone().expect("a key")).expect("text");
+    let id = key.split(':').next().expect("a topic's id");
+    noted.key = Some(format!("{id}:0:to:{origin}").into_bytes());
+    noted.value = Some(b"\x010:0".to_vec());
+    cluster.send(&set, &[noted]);
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-X", &state]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(markers(&cluster, &origin, &other, MANY - 1), 2, "of the two commits");
+}
