@@ -53,6 +53,28 @@ fn what_may_be_left_of_a_dead_run_is_ended_without_a_record_and_nobody_else_is_h
 }
 
 #[test]
+fn what_a_dead_run_left_open_of_another_queues_set_holds_up_nobody_for_good() {
+    let Some(cluster) = cluster() else { return };
+    let (sandbox, set, origin) =
+        (Sandbox::new(), cluster.topic(1, &[("cleanup.policy", "compact")]), cluster.topic(1, &[]));
+    let topic = dead_letters(&cluster, &origin);
+    let dead: BaseProducer = cluster
+        .config()
+        .set("transactional.id", format!("dlq-{origin}-3"))
+        .set("transaction.timeout.ms", "300000")
+        .create()
+        .expect("a producer");
+    dead.init_transactions(Duration::from_secs(10)).expect("init");
+    dead.begin_transaction().expect("begin");
+    let key = Some(format!("{origin}:3:0").into_bytes());
+    hand_over(&dead, &set, &[Stored { key, value: Some(vec![1]), ..Stored::default() }]);
+    dead.flush(Duration::from_secs(10)).expect("flush");
+    let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-X", &format!("state-topic={set}")]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(cluster.read(&origin).len(), MANY);
+}
+
+#[test]
 fn what_is_done_and_hidden_at_a_destination_is_not_undone() {
     let Some(cluster) = cluster() else { return };
     let (sandbox, set) = (Sandbox::new(), cluster.name());

@@ -71,6 +71,8 @@ impl ClientContext for Heard {
 
 impl ConsumerContext for Heard {}
 
+const LEVEL: &str = "isolation.level";
+
 /// A client for reading and asking, and what its address said.
 pub(super) struct Link {
     client: Arc<Client>,
@@ -83,12 +85,23 @@ impl Link {
     /// # Errors
     /// As [`connect`].
     pub(super) fn committed(self: &Arc<Link>) -> Result<Arc<Link>> {
-        const LEVEL: &str = "isolation.level";
         if self.base.get(LEVEL).is_none_or(|level| level == "read_committed") {
             return Ok(Arc::clone(self));
         }
+        self.at("read_committed")
+    }
+
+    /// The same cluster, to read what open transactions hide.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub(super) fn uncommitted(&self) -> Result<Arc<Link>> {
+        self.at("read_uncommitted")
+    }
+
+    fn at(&self, level: &str) -> Result<Arc<Link>> {
         let mut base = self.base.clone();
-        base.set(LEVEL, "read_committed");
+        base.set(LEVEL, level);
         let client = open(base, &self.parts, (self.tokens.clone(), self.login.clone()), self.longest)?;
         Ok(Arc::new(Link { client: Arc::new(client), parts: self.parts.clone() }))
     }

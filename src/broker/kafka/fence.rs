@@ -113,7 +113,10 @@ impl Fence {
             leftover::undo(&config, &state.link, &state.topic, &[state.home(partition)])?;
             producer = take_over(&config, &told, state)?;
         }
-        let set = state.settled(partition, stop)?;
+        let set = match state.settled(partition, stop) {
+            Err(e) if e.kind() == Kind::Held && !stop.is_cancelled() => release(&config, state, partition, e, stop)?,
+            settled => settled?,
+        };
         Ok(Fence {
             partition,
             set,
@@ -367,6 +370,24 @@ fn take_over(config: &ClientConfig, told: &Arc<Told>, state: &State) -> Result<P
     let taken = producer.init_transactions(state.link.longest);
     taken.map_err(|e| or_local(error::map(&e, "taking over the partition")))?;
     Ok(producer)
+}
+
+/// Other sets are in the same partition of the set's topic: what a dead run left open of one holds back all. `held` is why ours
+/// cannot be read.
+fn release(
+    config: &ClientConfig,
+    state: &State,
+    partition: i32,
+    held: Error,
+    stop: &CancellationToken,
+) -> Result<Offsets> {
+    let own = transactional_id(&state.topic_id, partition);
+    let Some(id) = state.held_by(partition)?.filter(|id| *id != own) else { return Err(held) };
+    let mut config = config.clone();
+    config.set("transactional.id", id);
+    // Who it is may not be ours to say.
+    leftover::undo(&config, &state.link, &state.topic, &[state.home(partition)]).map_err(|_| held)?;
+    state.settled(partition, stop)
 }
 
 /// Why a run that another one has shut out ends.

@@ -112,6 +112,39 @@ pub(super) fn read(state: &State, spans: Vec<Span>, ids: impl Iterator<Item = Ar
     Ok(into.found)
 }
 
+/// Of what the first record is that an open transaction hides in a partition of the set's topic: it is of the one that has been
+/// open for longest. None where nothing is hidden, or what is hidden is not of a set.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn first_hidden(state: &State, home: i32) -> Result<Option<Of>> {
+    let Some(span) = spans(state, [home])?.into_iter().find(|span| span.hidden > 0) else { return Ok(None) };
+    let mut reader = Reader {
+        link: state.link.uncommitted()?,
+        topic: state.topic.clone(),
+        letters: Letters::new("".into(), ""),
+        spans: vec![Span { from: span.to, to: span.to + span.hidden, hidden: 0, ..span }],
+        most: 1,
+        closing: CancellationToken::new(),
+        stop: CancellationToken::new(),
+        closed: Closed::default(),
+        resolved: Arc::default(),
+    };
+    let mut first = First(None);
+    reader.read(&mut first).map_err(|e| e.during("reading the resolved set"))?;
+    Ok(first.0)
+}
+
+struct First(Option<Of>);
+
+impl Into for First {
+    fn take(&mut self, _: i32, records: &[Record<'_>]) -> bool {
+        let key = records.first().and_then(|r| codec::parse_key(r.key()?));
+        self.0 = key.map(|(id, partition, _)| (Arc::from(id), partition));
+        false
+    }
+}
+
 struct Reading {
     found: Read,
 }

@@ -252,6 +252,16 @@ impl State {
         Ok(found)
     }
 
+    /// Whose open transaction hides the newest of a partition's set. It is of no run that is alive where that lasts for longer than
+    /// [`HELD_BACK`].
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub(in super::super) fn held_by(&self, partition: i32) -> Result<Option<String>> {
+        let first = looks::first_hidden(self, self.home(partition))?;
+        Ok(first.map(|(id, partition)| transactional_id(&id, partition)))
+    }
+
     /// What is to be stored of a partition's set: key and value each.
     pub(in super::super) fn records(&self, partition: i32, set: &Offsets) -> Vec<(String, Vec<u8>)> {
         set.changed().map(|(block, b)| (codec::key(&self.topic_id, partition, block), codec::value(b))).collect()
