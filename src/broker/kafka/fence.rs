@@ -162,8 +162,6 @@ impl Fence {
             leftover::undo(&config, &self.state.link, topic, &left.undone)?;
             let fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
             let old = std::mem::replace(self, fresh);
-            // Offsets that hold no record are not stored yet.
-            self.set.unite(&old.set);
             // Closing it takes a moment.
             std::thread::spawn(move || drop(old));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::fence::{Fence, taken_over};
+use super::leftover::Left;
 use super::produce::BATCH;
 use super::resolved::{Kept, Offsets, State};
 use crate::broker::{Error, Kind, Result};
@@ -32,6 +33,8 @@ struct Inner {
     finished: BTreeSet<i32>,
     /// Taken over by another run.
     lost: BTreeSet<i32>,
+    /// Done whatever becomes of a transaction: there is no record, or it was settled elsewhere.
+    sure: BTreeMap<i32, Offsets>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,9 +60,25 @@ impl Held {
                 return Ok(Arc::clone(fence));
             }
         }
-        let fence = Arc::new(Mutex::new(Fence::open(&self.state, partition, batch.min(BATCH), &self.stop)?));
-        lock(&self.inner).fences.insert(partition, Arc::clone(&fence));
+        let mut fence = Fence::open(&self.state, partition, batch.min(BATCH), &self.stop)?;
+        let mut inner = lock(&self.inner);
+        inner.sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
+        let fence = Arc::new(Mutex::new(fence));
+        inner.fences.insert(partition, Arc::clone(&fence));
         Ok(fence)
+    }
+
+    /// Sees to what was left at a destination. How many that were committed by this run are not in the set any more.
+    ///
+    /// # Errors
+    /// As [`Fence::clear`].
+    pub(super) fn clear(&self, partition: i32, batch: u64, topic: &str, left: Left) -> Result<u64> {
+        let fence = self.fence(partition, batch)?;
+        let mut fence = lock(&fence);
+        let before = fence.set.clone();
+        fence.clear(topic, left, &self.stop)?;
+        lock(&self.inner).sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
+        Ok(before.beyond(&fence.set))
     }
 
     /// Makes a partition ours, and gives what is resolved of it.
@@ -89,7 +108,13 @@ impl Held {
             Some(kept) => gaps.into_iter().for_each(|gap| lock(&kept).set.insert_range(gap)),
             None => {
                 let fence = self.fence(partition, BATCH)?;
-                gaps.into_iter().for_each(|gap| lock(&fence).set.insert_range(gap));
+                let mut fence = lock(&fence);
+                let mut inner = lock(&self.inner);
+                let sure = inner.sure.entry(partition).or_default();
+                for gap in gaps {
+                    fence.set.insert_range(gap.clone());
+                    sure.insert_range(gap);
+                }
             }
         }
         Ok(())
@@ -105,7 +130,12 @@ impl Held {
         }
         let fence = self.fence(partition, BATCH)?;
         let marked = lock(&fence).mark(offsets);
-        let Err(e) = marked else { return Ok(()) };
+        let Err(e) = marked else {
+            let mut inner = lock(&self.inner);
+            let sure = inner.sure.entry(partition).or_default();
+            offsets.iter().for_each(|at| _ = sure.insert(*at));
+            return Ok(());
+        };
         self.drop_fence(partition, &e);
         if e.kind() == Kind::Held {
             return Err(e);

@@ -41,7 +41,7 @@ struct Job {
 /// The engine's half.
 pub(super) struct Transactions {
     jobs: std::sync::mpsc::SyncSender<Job>,
-    ended: oneshot::Receiver<()>,
+    ended: oneshot::Receiver<Result<()>>,
 }
 
 impl Transactions {
@@ -59,10 +59,11 @@ impl Transactions {
                 barren: 0,
                 lanes: HashMap::new(),
                 given_up: HashMap::new(),
+                forgotten: 0,
             };
             work.run(&queue);
             // Nobody waits any more when the run was dropped at the second Ctrl-C.
-            _ = end.send(());
+            _ = end.send(forgotten(work.forgotten));
         };
         std::thread::Builder::new()
             .name("kafka mover".into())
@@ -103,7 +104,7 @@ impl Mover for Transactions {
     async fn close(self: Box<Self>) -> Result<()> {
         let Transactions { jobs, ended } = *self;
         drop(jobs);
-        ended.await.map_err(|_| Error::new(Kind::Indeterminate, "the thread that sends ended before its time"))
+        ended.await.map_err(|_| Error::new(Kind::Indeterminate, "the thread that sends ended before its time"))?
     }
 }
 
@@ -161,6 +162,8 @@ struct Work {
     lanes: HashMap<u64, u64>,
     /// Partitions that could not be taken over, and why: trying once more for each record would take its time each time.
     given_up: HashMap<i32, Error>,
+    /// Records whose transaction was committed, and which are not in the set all the same.
+    forgotten: u64,
 }
 
 impl Work {
@@ -284,10 +287,11 @@ impl Work {
             self.open = None;
         }
         self.commit();
-        let stop = &self.held.stop;
-        let cleared = self.held.fence(partition, batch).and_then(|fence| lock(&fence).clear(&topic, left, stop));
-        match cleared {
-            Ok(()) => self.send(partition, sent),
+        match self.held.clear(partition, batch, &topic, left) {
+            Ok(forgotten) => {
+                self.forgotten += forgotten;
+                self.send(partition, sent)
+            }
             Err(e) => {
                 self.held.drop_fence(partition, &e);
                 self.given_up.insert(partition, e.again());
@@ -376,6 +380,7 @@ impl Work {
 
     /// Nothing more can be done through this producer. The set tells what became of its transaction.
     fn lost(&mut self, partition: i32, sent: Vec<Sent>, why: Error) {
+        let before = self.held.opened(partition).map(|fence| lock(&fence).set.clone());
         self.held.drop_fence(partition, &why);
         // Another run has the partition: it must not be shut out in turn. Otherwise taking over ends what is open.
         let ours = why.kind() != Kind::Held;
@@ -393,6 +398,9 @@ impl Work {
                 return sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(unknown.again())));
             }
         };
+        if ours {
+            self.forgotten += before.map_or(0, |before| before.beyond(&set));
+        }
         let (done, undone): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(|s| set.contains(s.offset));
         done.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
         if ours && self.barren < BARREN {
@@ -427,6 +435,16 @@ impl Work {
             drop(done.answer.send(outcomes.collect()));
         }
     }
+}
+
+fn forgotten(many: u64) -> Result<()> {
+    if many == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "{many} records that the cluster had committed are undone: it ended their transaction without a marker"
+    );
+    Err(Error::new(Kind::Unreachable, text).hint("they are in the queue still: run this once more"))
 }
 
 fn failed(e: Error) -> Outcome {

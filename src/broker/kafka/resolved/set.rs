@@ -70,6 +70,15 @@ impl Offsets {
         }
     }
 
+    /// How many of it are not in another set.
+    pub fn beyond(&self, other: &Offsets) -> u64 {
+        let beyond = |(block, here): (&u64, &RoaringBitmap)| match other.blocks.get(block) {
+            Some(there) => here.difference_len(there),
+            None => here.len(),
+        };
+        self.blocks.iter().map(beyond).sum()
+    }
+
     /// How many of a range are in it.
     pub fn count(&self, range: Range<i64>) -> u64 {
         parts(range).filter_map(|(block, low)| Some(self.blocks.get(&block)?.range_cardinality(low))).sum()
@@ -136,6 +145,9 @@ mod tests {
         let all: Vec<i64> = (0..200_000).filter(|at| set.contains(*at)).collect();
         assert_eq!(all, (65_530..65_540).chain(131_071..131_073).collect::<Vec<_>>());
         assert_eq!(set.count(0..200_000), 12);
+        let mut some = Offsets::default();
+        some.insert_range(65_530..65_533);
+        assert_eq!((set.beyond(&some), some.beyond(&set), set.beyond(&Offsets::default())), (9, 0, 12));
         assert_eq!(set.count(65_535..65_537), 2);
         assert_eq!(set.first_absent(65_530, 200_000), 65_540);
         assert_eq!(set.first_absent(131_071, 131_073), 131_073);
