@@ -17,6 +17,7 @@ servers=(
   "elasticmq - DLQ_TEST_ELASTICMQ"
   "moto - DLQ_TEST_MOTO"
   "kafka - DLQ_TEST_KAFKA"
+  "nats - DLQ_TEST_NATS"
 )
 # server COMMAND SCRIPT VERSION
 server() { "$here/$2.sh" "$1" $([[ $3 == - ]] || echo "$3"); }
