@@ -47,6 +47,8 @@ pub enum Sign {
     Policy,
     /// A setting of the cluster, of a group or of a connector.
     Config,
+    /// A stream that keeps what the server tells of consumers that gave up.
+    Advisory,
     /// What stands in the headers of one of its messages.
     Header,
     /// A file whose first line is one of an archive.
@@ -63,6 +65,7 @@ impl Sign {
             Sign::DeadLetterExchange => "dead-letter-exchange",
             Sign::Policy => "policy",
             Sign::Config => "config",
+            Sign::Advisory => "advisory",
             Sign::Header => "header",
             Sign::Archive => "archive",
             Sign::Name => "name",

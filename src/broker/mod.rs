@@ -13,12 +13,14 @@ pub mod file;
 mod gauge;
 pub mod kafka;
 pub mod listing;
+pub mod nats;
 pub mod rabbitmq;
 pub mod registry;
 mod remote;
 pub mod shared;
 pub mod sns;
 pub mod sqs;
+pub mod tls;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -60,6 +60,7 @@ pub static BACKENDS: &[&Backend] = &[
     &super::sqs::BACKEND,
     &super::sns::BACKEND,
     &super::kafka::BACKEND,
+    &super::nats::BACKEND,
     &super::file::BACKEND,
 ];
 

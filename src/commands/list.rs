@@ -23,7 +23,7 @@ const OPTION: &AsciiSet =
 /// file. A queue known by its name alone is marked so. What could not be looked at is said (exit 3).
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where to look: sqs://[REGION], amqp://HOST[/VHOST], kafka://HOST[,HOST...], file:DIR
+    /// Where to look: sqs://[REGION], amqp://HOST[/VHOST], kafka://HOST[,HOST...], nats://HOST, file:DIR
     #[arg(value_name = "CLUSTER")]
     pub cluster: String,
     #[command(flatten)]
@@ -153,7 +153,9 @@ impl Place {
         let encoded = |s: &str| utf8_percent_encode(s, OPTION).to_string();
         let query: Vec<String> = self.options.iter().map(|(k, v)| format!("{}={}", encoded(k), encoded(v))).collect();
         let short = self.short(f, config);
-        if query.is_empty() { short } else { format!("{short}?{}", query.join("&")) }
+        // What a consumer gave up on has an option of its own.
+        let mark = if short.contains('?') { '&' } else { '?' };
+        if query.is_empty() { short } else { format!("{short}{mark}{}", query.join("&")) }
     }
 }
 

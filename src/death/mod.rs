@@ -9,6 +9,7 @@ mod kafka_connect;
 mod kafka_streams;
 mod lambda;
 mod masstransit;
+mod nats;
 mod nservicebus;
 mod rabbitmq;
 mod read;
@@ -103,6 +104,7 @@ pub const FAMILIES: &[Family] = &[
     share_group::FAMILY,
     rabbitmq::FAMILY,
     sqs::FAMILY,
+    nats::FAMILY,
 ];
 
 /// What is known of the death of a message.

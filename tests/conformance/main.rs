@@ -2,8 +2,11 @@
 
 mod cases;
 mod fixture;
+#[path = "../support/jetstream.rs"]
+mod jetstream;
 mod on_file;
 mod on_kafka;
+mod on_nats;
 mod on_rabbitmq;
 mod on_sqs;
 #[path = "../support/servers.rs"]
@@ -62,3 +65,5 @@ every_case!(rabbitmq_310_quorum, on_rabbitmq::queue("310", "quorum"));
 every_case!(rabbitmq_310_classic, on_rabbitmq::queue("310", "classic"));
 every_case!(elasticmq_standard, on_sqs::queues(""));
 every_case!(elasticmq_fifo, on_sqs::queues(".fifo"));
+every_case!(nats_limits, on_nats::streams("limits"));
+every_case!(nats_workqueue, on_nats::streams("workqueue"));

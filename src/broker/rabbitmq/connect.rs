@@ -15,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::address::{self, Parts};
 use super::credentials::{self, Credentials};
+use super::error;
 use super::held::answer;
 use super::wire::{Heard, Kit, Overheard, Socket};
-use super::{error, tls};
 use crate::broker::address::Secret;
-use crate::broker::{Address, Context, Error, Kind, Result};
+use crate::broker::{Address, Context, Error, Kind, Result, tls};
 
 pub use super::wire::Server;
 
 const DOING: &str = "connecting";
+/// To be tried where a port does not speak TLS.
+const PLAIN: &str = "write amqp:// for this port, or name the TLS port (5671 unless configured otherwise)";
 
 /// A queue and the connection it is spoken to on.
 pub struct Link {
@@ -257,7 +259,7 @@ async fn socket(address: &Address, parts: &Parts) -> Result<Socket> {
     }
     let connector = RustlsConnector::from(tls::config(address)?);
     plain.into_rustls(&connector, tls::server_name(address, host)).await.map_err(|e| {
-        tls::explain(&e, host, *port)
+        tls::explain(&e, host, *port, PLAIN)
             .unwrap_or_else(|| {
                 Error::new(Kind::Tls, format!("{host}:{port} hung up during the TLS handshake"))
                     .because(e)
@@ -271,7 +273,7 @@ async fn socket(address: &Address, parts: &Parts) -> Result<Socket> {
 fn refused(e: &lapin::Error, heard: &[u8], parts: &Parts, credentials: &Credentials) -> Error {
     let place = format!("{}:{}", parts.host, parts.port);
     if let ErrorKind::IOError(io) = e.kind()
-        && let Some(tls) = tls::explain(io, &parts.host, parts.port)
+        && let Some(tls) = tls::explain(&**io, &parts.host, parts.port, PLAIN)
     {
         return tls.during(DOING);
     }

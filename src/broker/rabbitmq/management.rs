@@ -14,9 +14,8 @@ use super::connect::{Link, Server};
 use super::credentials::{self, Credentials};
 use super::policies;
 use super::queue_info::QueueInfo;
-use super::tls;
 use crate::broker::address::{Secret, decode};
-use crate::broker::{Address, Context, Error, Kind, Result, nearest};
+use crate::broker::{Address, Context, Error, Kind, Result, nearest, tls};
 
 /// How long a guessed address may take to answer.
 const GUESS: Duration = Duration::from_secs(1);

@@ -35,7 +35,6 @@ pub mod sink;
 mod source;
 mod stream;
 pub mod strip;
-mod tls;
 pub mod topology;
 mod window;
 mod wire;

@@ -1,4 +1,4 @@
-//! Whom to trust and who we are, for `amqps://` and for the management API over HTTPS.
+//! Whom to trust and who we are, by the options `cacertfile`, `certfile`, `keyfile` and `verify` of an address.
 
 use std::io::{self, BufReader};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::broker::{Address, Error, Kind, Result};
+use super::{Address, Error, Kind, Result};
 
 /// The cryptography everything here uses.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -134,19 +134,32 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
-/// What a failure of TLS means; `None` where `e` is not one.
-pub fn explain(e: &io::Error, host: &str, port: u16) -> Option<Error> {
-    let tls = e.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(match tls {
+/// What a failure of TLS means; `None` where `e` is not one. `plain`: what to write for a port that does not speak TLS.
+pub fn explain(e: &(dyn std::error::Error + 'static), host: &str, port: u16, plain: &str) -> Option<Error> {
+    Some(match find(e)? {
         rustls::Error::InvalidCertificate(bad) => mistrust(bad, host),
-        rustls::Error::InvalidMessage(_) => Error::new(Kind::Tls, format!("{host}:{port} does not speak TLS"))
-            .hint("write amqp:// for this port, or name the TLS port (5671 unless configured otherwise)"),
+        rustls::Error::InvalidMessage(_) => {
+            Error::new(Kind::Tls, format!("{host}:{port} does not speak TLS")).hint(plain.to_owned())
+        }
         rustls::Error::AlertReceived(alert) => {
             Error::new(Kind::Tls, format!("{host}:{port} refused our side of TLS: {alert:?}"))
                 .hint("if it asks for a client certificate, name one with -X certfile=FILE -X keyfile=FILE")
         }
         other => Error::new(Kind::Tls, format!("TLS with {host}:{port} failed: {other}")),
     })
+}
+
+/// The failure of TLS underneath, however it is wrapped.
+fn find<'a>(mut e: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    loop {
+        if let Some(tls) = e.downcast_ref::<rustls::Error>() {
+            return Some(tls);
+        }
+        e = match e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => inner,
+            None => e.source()?,
+        };
+    }
 }
 
 fn mistrust(bad: &CertificateError, host: &str) -> Error {

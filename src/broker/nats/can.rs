@@ -1,0 +1,93 @@
+//! What stands for or against a verb, as far as the server tells before a message is touched.
+
+use super::advisories;
+use super::connect::Link;
+use super::stream::StreamInfo;
+use crate::broker::{Ability, Finding, Kind, Load};
+use crate::output::human;
+
+/// Of a stream that is read.
+pub async fn of(link: &Link, info: &StreamInfo, consumer: Option<&str>, ability: Ability) -> Vec<Finding> {
+    let name = &info.config.name;
+    let mut found = Vec::new();
+    if ability != Ability::Count {
+        let wanted = format!("{}.STREAM.MSG.GET.{name}", link.prefix);
+        found.push(match link.get(name, info.state.first_seq.max(1)).await {
+            Ok(_) => Finding::yes("permission to read", format!("{wanted} answers")),
+            Err(e) if e.kind() == Kind::Denied => Finding::no("permission to read", format!("{wanted} is not allowed")),
+            Err(e) => Finding::unknown("permission to read", e.to_string()),
+        });
+    }
+    if ability == Ability::Remove {
+        found.push(match info.keeps_all() {
+            Some(why) => Finding::no("removal", format!("nothing can be removed from stream {name}: {why}")),
+            None => Finding::unknown(
+                "permission to remove",
+                format!("{}.STREAM.MSG.DELETE.{name} is told by trying alone", link.prefix),
+            ),
+        });
+    }
+    if let Some(consumer) = consumer {
+        found.push(match advisories::kept(link, name, consumer).await {
+            Ok(kept) => {
+                let mut names: Vec<&str> = kept.iter().map(|(i, _)| i.config.name.as_str()).collect();
+                names.dedup();
+                Finding::yes("advisories", format!("stream {} keeps them", names.join(" and ")))
+            }
+            Err(e) if e.kind() == Kind::Unsupported => Finding::no("advisories", e.to_string()),
+            Err(e) => Finding::unknown("advisories", e.to_string()),
+        });
+    }
+    found.extend(info.max_age().map(|kept| {
+        Finding::kept(
+            kept,
+            format!("stream {name} keeps a message for {} from when it is stored", human::duration(kept)),
+        )
+    }));
+    found
+}
+
+/// Of a stream that is sent to, at this subject.
+pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> Vec<Finding> {
+    let name = &info.config.name;
+    let mut found = vec![
+        Finding::unknown("permission to send", format!("whether we may send to {subject} is told by trying alone")),
+        Finding::yes(
+            "size",
+            format!("stream {name} takes messages of up to {} bytes, headers included", most(info, max_payload)),
+        ),
+    ];
+    let comes = [load.messages, load.bytes];
+    for ((there, limit, what), comes) in info.limits().into_iter().zip(comes) {
+        let (Some(limit), Some(comes)) = (limit, comes) else { continue };
+        if there.saturating_add(comes) <= limit {
+            continue;
+        }
+        let text = format!("stream {name} holds {limit} {what} at most and has {there}");
+        let maybe = if load.at_most { ", should all be sent" } else { "" };
+        found.push(if info.config.discard == "new" {
+            Finding::no("room", format!("{text}: it refuses what is more{maybe}"))
+        } else {
+            Finding::harm("room", format!("{text}: its oldest make room for what comes{maybe}"))
+        });
+    }
+    let window = info.duplicate_window();
+    if !window.is_zero() {
+        found.push(Finding::yes(
+            "repeats",
+            format!("stream {name} drops what comes again within {} under the same id", human::duration(window)),
+        ));
+    }
+    found.extend(info.max_age().map(|kept| {
+        Finding::kept(
+            kept,
+            format!("stream {name} keeps a message for {} from when it is stored", human::duration(kept)),
+        )
+    }));
+    found
+}
+
+/// The largest message in bytes.
+pub fn most(info: &StreamInfo, max_payload: u64) -> u64 {
+    u64::try_from(info.config.max_msg_size).ok().filter(|n| *n > 0).map_or(max_payload, |n| n.min(max_payload))
+}

@@ -1,0 +1,134 @@
+//! The task that reads for a scan.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::advisories::{Advisories, GivenUp};
+use super::api::Stored;
+use super::codec::From;
+use super::connect::Link;
+use super::number;
+use super::settle::Handed;
+use super::walk::{self, Walk};
+use crate::broker::{Batch, Closed, Delivery, Result, Token};
+
+/// Gets under way at once, where numbers are known.
+const AT_ONCE: usize = 64;
+/// Messages by number that are asked for together.
+const PAGE: usize = 256;
+
+/// What is to be read.
+pub enum What {
+    /// The stream, from one end to the other.
+    All(Walk),
+    /// These numbers.
+    These(Vec<u64>),
+    /// What a consumer gave up on.
+    GivenUp(Box<Advisories>),
+}
+
+/// Reads one scan.
+pub struct Reader {
+    /// The connection.
+    pub link: Link,
+    /// The stream.
+    pub stream: String,
+    /// How its messages are made ours.
+    pub from: From,
+    /// What of it.
+    pub what: What,
+    /// Nothing that came later.
+    pub last: u64,
+    /// At most so many.
+    pub remaining: u64,
+    /// What was handed out.
+    pub handed: Handed,
+    /// Set at Ctrl-C.
+    pub stop: CancellationToken,
+    /// Of what a consumer gave up on: no longer there.
+    pub gone: u64,
+}
+
+impl Reader {
+    /// Reads to the end, or until told to stop or close.
+    ///
+    /// # Errors
+    /// None that is not also sent.
+    pub async fn run(mut self, out: mpsc::Sender<Result<Batch>>, closing: CancellationToken) -> Result<Closed> {
+        let mut closed = Closed::default();
+        let stop = self.stop.clone();
+        while self.remaining > 0 {
+            let page = tokio::select! {
+                biased;
+                () = closing.cancelled() => break,
+                () = stop.cancelled() => {
+                    closed.cut = Some("it was stopped".into());
+                    break;
+                }
+                page = self.page() => page,
+            };
+            let batch = match page {
+                Ok(Some(page)) if page.is_empty() => continue,
+                Ok(Some(page)) => Ok(self.hand_out(page)),
+                Ok(None) => break,
+                Err(e) => Err(e),
+            };
+            let failed = batch.is_err();
+            tokio::select! {
+                () = closing.cancelled() => break,
+                sent = out.send(batch) => if failed || sent.is_err() { break },
+            }
+        }
+        if self.gone > 0 {
+            let they = number(self.gone, "message");
+            closed.notices.push(format!("{they} that it gave up on are no longer in stream {}", self.stream));
+        }
+        Ok(closed)
+    }
+
+    fn hand_out(&mut self, page: Vec<(Stored, Option<GivenUp>)>) -> Batch {
+        let many = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let deliveries: Vec<Delivery> = page
+            .into_iter()
+            .take(many)
+            .map(|(stored, given_up)| {
+                self.handed.add(stored.seq);
+                let token = Token(stored.seq);
+                Delivery { token, message: Box::new(self.from.letter(stored, given_up.as_ref())) }
+            })
+            .collect();
+        self.remaining -= deliveries.len() as u64;
+        Batch { lane: 0, deliveries }
+    }
+
+    /// May be dropped: what it has read by then is read again by nobody, since the scan is over.
+    async fn page(&mut self) -> Result<Option<Vec<(Stored, Option<GivenUp>)>>> {
+        match &mut self.what {
+            What::All(walk) => {
+                Ok(walk.page().await?.map(|page| page.into_iter().map(|stored| (stored, None)).collect()))
+            }
+            What::These(numbers) => {
+                if numbers.is_empty() {
+                    return Ok(None);
+                }
+                let some: Vec<u64> = numbers.drain(..PAGE.min(numbers.len())).collect();
+                let got = walk::many(&self.link, &self.stream, some, AT_ONCE).await?;
+                Ok(Some(got.into_iter().flatten().map(|stored| (stored, None)).collect()))
+            }
+            What::GivenUp(advisories) => {
+                let Some(mut page) = advisories.page().await? else { return Ok(None) };
+                page.retain(|g| g.seq <= self.last);
+                let numbers: Vec<u64> = page.iter().map(|g| g.seq).collect();
+                let got = walk::many(&self.link, &self.stream, numbers, AT_ONCE).await?;
+                let mut there = Vec::with_capacity(page.len());
+                for (stored, given_up) in got.into_iter().zip(page) {
+                    match stored {
+                        Some(stored) => there.push((stored, Some(given_up))),
+                        None => self.gone += 1,
+                    }
+                }
+                Ok(Some(there))
+            }
+        }
+    }
+}

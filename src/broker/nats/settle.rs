@@ -1,0 +1,69 @@
+//! The settling half of a scan: one delete a message, many at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use roaring::RoaringTreemap;
+
+use super::connect::Link;
+use crate::broker::{Act, Error, Kind, Result, Settlement, Settler};
+
+/// Deletes under way at once.
+const AT_ONCE: usize = 128;
+
+/// Numbers of the messages that were handed out and are not removed.
+#[derive(Clone, Default)]
+pub struct Handed(Arc<Mutex<RoaringTreemap>>);
+
+impl Handed {
+    /// Handed out.
+    pub fn add(&self, seq: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seq);
+    }
+
+    /// Whether it was, and is not removed yet.
+    fn has(&self, seq: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(seq)
+    }
+
+    fn remove(&self, seq: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(seq);
+    }
+}
+
+/// Removes what is done; what is kept was never taken.
+pub struct Settling {
+    /// The connection.
+    pub link: Link,
+    /// The stream.
+    pub stream: String,
+    /// What may be removed.
+    pub handed: Handed,
+}
+
+impl Settling {
+    async fn one(&self, s: Settlement) -> Result<()> {
+        let seq = s.token.0;
+        if s.act == Act::Keep {
+            return Ok(());
+        }
+        if !self.handed.has(seq) {
+            return Err(Error::new(
+                Kind::Other,
+                format!("message {seq} was not read by this scan, or is removed already"),
+            ));
+        }
+        self.link.delete(&self.stream, seq).await?;
+        self.handed.remove(seq);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Settler for Settling {
+    async fn settle(&self, settlements: Vec<Settlement>) -> Vec<Result<()>> {
+        let all: Vec<_> = settlements.into_iter().map(|s| self.one(s)).collect();
+        stream::iter(all).buffered(AT_ONCE).collect().await
+    }
+}

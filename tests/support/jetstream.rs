@@ -1,0 +1,212 @@
+//! A bare client of NATS, so that what is tested is not what tests: one connection, one question at a time.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A server with JetStream, and a connection to it.
+#[derive(Clone)]
+pub struct Server {
+    /// `nats://HOST:PORT`.
+    pub url: String,
+    line: Arc<Mutex<Line>>,
+}
+
+struct Line {
+    write: TcpStream,
+    read: BufReader<TcpStream>,
+    asked: u64,
+}
+
+/// A message as it was received.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub subject: String,
+    pub reply: Option<String>,
+    /// `NATS/1.0` and its lines; empty without.
+    pub headers: String,
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+impl Server {
+    /// The one that all tests share; none, in sight, where it is not running and not required.
+    pub fn shared() -> Option<Server> {
+        super::servers::var("DLQ_TEST_NATS_URL").map(|url| Server::at(&url, &json!({})))
+    }
+
+    /// The one at an address. `login`: what goes into `CONNECT` besides.
+    pub fn at(url: &str, login: &Value) -> Server {
+        let url = url.trim_end_matches('/').to_owned();
+        let place = url.strip_prefix("nats://").expect("an address of a server");
+        let write = TcpStream::connect(place).expect("connect");
+        write.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+        let mut line = Line { read: BufReader::new(write.try_clone().expect("a second handle")), write, asked: 0 };
+        let mut hello = json!({ "verbose": false, "headers": true, "no_responders": true, "protocol": 1, "lang": "test", "version": "0" });
+        hello.as_object_mut().expect("an object").extend(login.as_object().cloned().unwrap_or_default());
+        line.send(format!("CONNECT {hello}\r\nSUB _INBOX.test.* 1\r\n").as_bytes());
+        Server { url, line: Arc::new(Mutex::new(line)) }
+    }
+
+    pub fn address(&self, stream: &str) -> String {
+        format!("{}/{stream}", self.url)
+    }
+
+    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks JetStream.
+    pub fn api(&self, operation: &str, question: &Value) -> Value {
+        self.line().ask(&format!("$JS.API.{operation}"), "", question.to_string().as_bytes()).json()
+    }
+
+    /// Makes a stream anew.
+    pub fn make(&self, config: Value) {
+        let name = config["name"].as_str().expect("a name").to_owned();
+        self.api(&format!("STREAM.DELETE.{name}"), &json!({}));
+        let made = self.api(&format!("STREAM.CREATE.{name}"), &config);
+        assert!(made["error"].is_null(), "{made}");
+    }
+
+    /// Sends and has it confirmed. `headers`: lines, each with its end.
+    pub fn publish(&self, subject: &str, headers: &str, body: &[u8]) -> Value {
+        self.line().ask(subject, headers, body).json()
+    }
+
+    /// Sends many, whose confirmations are read behind them.
+    pub fn publish_all(&self, subject: &str, bodies: &[String]) {
+        let mut line = self.line();
+        for chunk in bodies.chunks(500) {
+            let mut out = vec![];
+            for body in chunk {
+                out.extend_from_slice(format!("PUB {subject} _INBOX.test.all {}\r\n{body}\r\n", body.len()).as_bytes());
+            }
+            line.send(&out);
+            for _ in chunk {
+                let told = line.next().json();
+                assert!(told["error"].is_null() && told["seq"].is_u64(), "{told}");
+            }
+        }
+    }
+
+    /// How many a stream holds.
+    pub fn count(&self, stream: &str) -> u64 {
+        self.api(&format!("STREAM.INFO.{stream}"), &json!({}))["state"]["messages"].as_u64().expect("a count")
+    }
+
+    /// All a stream holds: subject, headers as they are stored, body.
+    pub fn contents(&self, stream: &str) -> Vec<Received> {
+        let state = self.api(&format!("STREAM.INFO.{stream}"), &json!({}))["state"].clone();
+        let (mut next, last) = (state["first_seq"].as_u64().expect("first"), state["last_seq"].as_u64().expect("last"));
+        let mut all = vec![];
+        while next <= last {
+            let told = self.api(&format!("STREAM.MSG.GET.{stream}"), &json!({ "seq": next, "next_by_subj": ">" }));
+            if told["error"]["err_code"] == 10037 {
+                break;
+            }
+            let m = &told["message"];
+            let bytes = |field: &str| {
+                use base64::Engine as _;
+                let text = m[field].as_str().unwrap_or_default();
+                base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
+            };
+            all.push(Received {
+                subject: m["subject"].as_str().expect("a subject").to_owned(),
+                reply: None,
+                headers: String::from_utf8(bytes("hdrs")).expect("text"),
+                body: bytes("data"),
+            });
+            next = m["seq"].as_u64().expect("a number") + 1;
+        }
+        all
+    }
+
+    /// Takes so many from a consumer without acknowledging; each has the subject to answer to.
+    pub fn pull(&self, stream: &str, consumer: &str, many: u64) -> Vec<Received> {
+        let mut line = self.line();
+        let question = json!({ "batch": many, "no_wait": true }).to_string();
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        line.send(format!("PUB {subject} _INBOX.test.pull {}\r\n{question}\r\n", question.len()).as_bytes());
+        let mut got = vec![];
+        while (got.len() as u64) < many {
+            let m = line.next();
+            if m.reply.is_none() {
+                break;
+            }
+            got.push(m);
+        }
+        got
+    }
+
+    /// Says something without an answer.
+    pub fn say(&self, subject: &str, body: &str) {
+        self.line().send(format!("PUB {subject} {}\r\n{body}\r\n", body.len()).as_bytes());
+    }
+}
+
+impl Line {
+    fn send(&mut self, bytes: &[u8]) {
+        self.write.write_all(bytes).expect("write");
+    }
+
+    fn ask(&mut self, subject: &str, headers: &str, body: &[u8]) -> Received {
+        self.asked += 1;
+        let reply = format!("_INBOX.test.{}", self.asked);
+        let block = if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{headers}\r\n") };
+        let mut out = match block.len() {
+            0 => format!("PUB {subject} {reply} {}\r\n", body.len()),
+            n => format!("HPUB {subject} {reply} {n} {}\r\n{block}", n + body.len()),
+        }
+        .into_bytes();
+        out.extend_from_slice(body);
+        out.extend_from_slice(b"\r\n");
+        self.send(&out);
+        loop {
+            let m = self.next();
+            if m.subject == reply {
+                return m;
+            }
+        }
+    }
+
+    fn next(&mut self) -> Received {
+        loop {
+            let mut head = String::new();
+            self.read.read_line(&mut head).expect("an answer in time");
+            assert!(!head.is_empty(), "the server hung up");
+            let words: Vec<&str> = head.split_whitespace().collect();
+            let (fixed, sizes) = match words[0] {
+                "PING" => {
+                    self.send(b"PONG\r\n");
+                    continue;
+                }
+                "MSG" => (4, 1),
+                "HMSG" => (5, 2),
+                "-ERR" => panic!("{head}"),
+                _ => continue,
+            };
+            let number = |at: usize| words[words.len() - at].parse::<usize>().expect("a size");
+            let (total, block) = (number(1), if sizes == 2 { number(2) } else { 0 });
+            let mut bytes = vec![0; total + 2];
+            self.read.read_exact(&mut bytes).expect("a body");
+            bytes.truncate(total);
+            let body = bytes.split_off(block);
+            return Received {
+                subject: words[1].to_owned(),
+                reply: (words.len() > fixed).then(|| words[3].to_owned()),
+                headers: String::from_utf8_lossy(&bytes).into_owned(),
+                body,
+            };
+        }
+    }
+}
