@@ -89,7 +89,7 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
-complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l newest -d 'With -n N: the newest N messages of a topic or stream instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand inspect" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
@@ -128,7 +128,7 @@ complete -c dlq -n "__fish_dlq_using_subcommand filter" -l log-format -d 'How to
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -s e -l exit-status -d 'Exit 5 when no message matches'
-complete -c dlq -n "__fish_dlq_using_subcommand filter" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand filter" -l newest -d 'With -n N: the newest N messages of a topic or stream instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand filter" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'
@@ -168,7 +168,7 @@ never\t'Not at all'"
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l log-format -d 'How to write plan, progress, notices and errors on standard error' -r -f -a "text\t'Sentences for people'
 json\t'One JSON object a line, with time, run and event'"
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l timeout -d 'Longest wait for any one answer of a broker (10s, 2m; 30s where nothing is said)' -r
-complete -c dlq -n "__fish_dlq_using_subcommand sample" -l newest -d 'With -n N: the newest N messages of a topic instead of the oldest'
+complete -c dlq -n "__fish_dlq_using_subcommand sample" -l newest -d 'With -n N: the newest N messages of a topic or stream instead of the oldest'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l include-resolved -d 'Also what is resolved on a log: replayed, moved or purged before'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l strict -d 'Exit 3 when an expression failed on any message'
 complete -c dlq -n "__fish_dlq_using_subcommand sample" -l skip-bad-lines -d 'Count archive lines that cannot be read, and go on'

@@ -23,6 +23,7 @@ A queue is written as one address:
   amqp://[USER[:PASS]@]HOST[:PORT]/[VHOST/]QUEUE   a RabbitMQ queue or stream (amqps:// for TLS)
   sqs://[REGION/]NAME, its URL, or its ARN         an SQS queue, standard or FIFO
   kafka://HOST[:PORT][,HOST...]/TOPIC              a Kafka topic
+  nats://HOST[:PORT]/STREAM                        a JetStream stream; with -X consumer=C what that one gave up on
   file:PATH[.zst]                                  a dead-letter archive
   -                                                an archive on standard input or output
   NAME, CLUSTER/QUEUE                              a queue, or a cluster, named in the configuration file
@@ -268,7 +269,7 @@ impl Safety {
 /// Everything a verb that looks takes besides its queue.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Looking {
-    /// With -n N: the newest N messages of a topic instead of the oldest
+    /// With -n N: the newest N messages of a topic or stream instead of the oldest
     #[arg(long, help_heading = "Selection")]
     pub newest: bool,
     /// Also what is resolved on a log: replayed, moved or purged before

@@ -84,7 +84,21 @@ fn every_verb_and_flag_it_names_is_there() {
             flags.extend(argument.get_long().map(|l| format!("--{l}")));
         }
     }
-    let known = ["--help", "--version", "--release", "--path", "--keep", "--locked", "--test", "--bin", "--bench"];
+    let known = [
+        "--help",
+        "--version",
+        "--release",
+        "--path",
+        "--keep",
+        "--locked",
+        "--test",
+        "--bin",
+        "--bench",
+        // Of the nats command line.
+        "--subjects",
+        "--storage",
+        "--defaults",
+    ];
     let pattern = regex::Regex::new(r"--[a-z][a-zA-Z-]*").expect("pattern");
     for named in pattern.find_iter(README) {
         let name = named.as_str().trim_end_matches('-');

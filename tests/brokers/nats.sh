@@ -43,7 +43,22 @@ install_locked() {
   mv "$tmp" "$root"
 }
 
+# A CA and a certificate of it for 127.0.0.1, for servers of a test's own.
+certificates() {
+  [[ ! -e $state/tls/server-cert.pem ]] || return 0
+  apt_or_path openssl openssl || give_up "openssl could not be installed"
+  local tls=$state/tls
+  mkdir -p "$tls"
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tls/ca-key.pem" -days 3650 -subj "/CN=dlq-ops test ca" -out "$tls/ca.pem" \
+    2>/dev/null
+  openssl req -new -newkey rsa:2048 -nodes -keyout "$tls/server-key.pem" -subj "/CN=localhost" -out "$tls/server.csr" 2>/dev/null
+  openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca-key.pem" -set_serial 1 -days 3650 \
+    -extfile <(echo subjectAltName=DNS:localhost,IP:127.0.0.1) -out "$tls/server.tmp" 2>/dev/null
+  mv "$tls/server.tmp" "$tls/server-cert.pem"
+}
+
 configure() {
+  certificates
   mkdir -p "$state/data"
   cat >"$state/nats.conf" <<END
 listen: "127.0.0.1:$port"
@@ -82,6 +97,7 @@ case ${1:-} in
     printf 'export %s=%q\n' "$variable" "nats://127.0.0.1:$port"
     # For servers of a test's own: with logins, with TLS, without JetStream.
     printf 'export DLQ_TEST_NATS_BINARY=%q\n' "$binary"
+    printf 'export DLQ_TEST_NATS_TLS=%q\n' "$state/tls"
     printf 'export DLQ_TEST_NATS_CONTROL=%q\n' "$state/control"
     ;;
   kill) kill_hard ;;

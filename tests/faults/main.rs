@@ -34,6 +34,8 @@
 #![allow(dead_code, reason = "helpers of other test crates are shared")]
 
 mod figures;
+#[path = "../support/jetstream.rs"]
+mod jetstream;
 mod killed;
 mod load;
 #[path = "../support/sandbox.rs"]
@@ -52,6 +54,7 @@ mod rabbit;
 
 mod killed_archive;
 mod killed_kafka;
+mod killed_nats;
 mod killed_rabbitmq;
 mod killed_sqs;
 mod network;

@@ -3,10 +3,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A server with JetStream, and a connection to it.
 #[derive(Clone)]
@@ -20,6 +23,8 @@ struct Line {
     write: TcpStream,
     read: BufReader<TcpStream>,
     asked: u64,
+    /// Where answers come to: of this connection alone.
+    inbox: String,
 }
 
 /// A message as it was received.
@@ -50,10 +55,12 @@ impl Server {
         let place = url.strip_prefix("nats://").expect("an address of a server");
         let write = TcpStream::connect(place).expect("connect");
         write.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
-        let mut line = Line { read: BufReader::new(write.try_clone().expect("a second handle")), write, asked: 0 };
+        let inbox = format!("_INBOX.test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let read = BufReader::new(write.try_clone().expect("a second handle"));
+        let mut line = Line { read, write, asked: 0, inbox };
         let mut hello = json!({ "verbose": false, "headers": true, "no_responders": true, "protocol": 1, "lang": "test", "version": "0" });
         hello.as_object_mut().expect("an object").extend(login.as_object().cloned().unwrap_or_default());
-        line.send(format!("CONNECT {hello}\r\nSUB _INBOX.test.* 1\r\n").as_bytes());
+        line.send(format!("CONNECT {hello}\r\nSUB {}.* 1\r\n", line.inbox).as_bytes());
         Server { url, line: Arc::new(Mutex::new(line)) }
     }
 
@@ -78,6 +85,15 @@ impl Server {
         assert!(made["error"].is_null(), "{made}");
     }
 
+    /// Makes a durable consumer that acknowledges each message.
+    pub fn consume(&self, stream: &str, name: &str, more: &Value) {
+        let mut config = json!({ "durable_name": name, "ack_policy": "explicit" });
+        config.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        let question = json!({ "stream_name": stream, "config": config });
+        let made = self.api(&format!("CONSUMER.CREATE.{stream}.{name}"), &question);
+        assert!(made["error"].is_null(), "{made}");
+    }
+
     /// Sends and has it confirmed. `headers`: lines, each with its end.
     pub fn publish(&self, subject: &str, headers: &str, body: &[u8]) -> Value {
         self.line().ask(subject, headers, body).json()
@@ -89,7 +105,9 @@ impl Server {
         for chunk in bodies.chunks(500) {
             let mut out = vec![];
             for body in chunk {
-                out.extend_from_slice(format!("PUB {subject} _INBOX.test.all {}\r\n{body}\r\n", body.len()).as_bytes());
+                out.extend_from_slice(
+                    format!("PUB {subject} {}.all {}\r\n{body}\r\n", line.inbox, body.len()).as_bytes(),
+                );
             }
             line.send(&out);
             for _ in chunk {
@@ -136,7 +154,8 @@ impl Server {
         let mut line = self.line();
         let question = json!({ "batch": many, "no_wait": true }).to_string();
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
-        line.send(format!("PUB {subject} _INBOX.test.pull {}\r\n{question}\r\n", question.len()).as_bytes());
+        let asked = format!("PUB {subject} {}.pull {}\r\n{question}\r\n", line.inbox, question.len());
+        line.send(asked.as_bytes());
         let mut got = vec![];
         while (got.len() as u64) < many {
             let m = line.next();
@@ -161,7 +180,7 @@ impl Line {
 
     fn ask(&mut self, subject: &str, headers: &str, body: &[u8]) -> Received {
         self.asked += 1;
-        let reply = format!("_INBOX.test.{}", self.asked);
+        let reply = format!("{}.{}", self.inbox, self.asked);
         let block = if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{headers}\r\n") };
         let mut out = match block.len() {
             0 => format!("PUB {subject} {reply} {}\r\n", body.len()),

@@ -21,19 +21,19 @@ pub const ADVISORY: &[&str] = &["advisory", "consumer", "advisory_reason", "advi
 /// All properties, none of which is sent but the subject.
 pub const PROPERTIES: &[&str] = &[SUBJECT, MSG_ID, "advisory", "consumer", "advisory_reason", "advisory_time"];
 
-/// The stream messages are read from.
+/// Makes messages of one stream ours.
 #[derive(Clone, Debug)]
-pub struct From {
+pub struct Letters {
     /// Its address, for people.
     pub shown: Arc<str>,
     /// Its name, and when it was made: a sequence alone names another message once a stream is made anew.
     salt: String,
 }
 
-impl From {
+impl Letters {
     /// A stream as it is now.
-    pub fn new(shown: Arc<str>, info: &StreamInfo) -> From {
-        From { shown, salt: format!("nats\n{}\n{}\n", info.config.name, info.created) }
+    pub fn new(shown: Arc<str>, info: &StreamInfo) -> Letters {
+        Letters { shown, salt: format!("nats\n{}\n{}\n", info.config.name, info.created) }
     }
 
     /// A message, and what is known of its end.

@@ -131,7 +131,10 @@ impl Picture<'_> {
             self.listing.notes.push(format!(
                 "consumer {} of stream {stream} gives up on a message after {}, and no stream keeps which; dlq depth {}?consumer={} says how to make one",
                 c.name,
-                number(u64::try_from(c.config.max_deliver).unwrap_or(0), "delivery").replace("deliverys", "deliveries"),
+                match c.config.max_deliver {
+                    1 => "1 delivery".to_owned(),
+                    n => format!("{n} deliveries"),
+                },
                 address::shown(self.parts, stream),
                 encode(&c.name)
             ));

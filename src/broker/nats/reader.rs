@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::advisories::{Advisories, GivenUp};
 use super::api::Stored;
-use super::codec::From;
+use super::codec::Letters;
 use super::connect::Link;
 use super::number;
 use super::settle::Handed;
@@ -34,7 +34,7 @@ pub struct Reader {
     /// The stream.
     pub stream: String,
     /// How its messages are made ours.
-    pub from: From,
+    pub letters: Letters,
     /// What of it.
     pub what: What,
     /// Nothing that came later.
@@ -80,8 +80,9 @@ impl Reader {
             }
         }
         if self.gone > 0 {
+            let are = if self.gone == 1 { "is" } else { "are" };
             let they = number(self.gone, "message");
-            closed.notices.push(format!("{they} that it gave up on are no longer in stream {}", self.stream));
+            closed.notices.push(format!("{they} that it gave up on {are} no longer in stream {}", self.stream));
         }
         Ok(closed)
     }
@@ -94,7 +95,7 @@ impl Reader {
             .map(|(stored, given_up)| {
                 self.handed.add(stored.seq);
                 let token = Token(stored.seq);
-                Delivery { token, message: Box::new(self.from.letter(stored, given_up.as_ref())) }
+                Delivery { token, message: Box::new(self.letters.letter(stored, given_up.as_ref())) }
             })
             .collect();
         self.remaining -= deliveries.len() as u64;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::advisories::{self, Advisories};
-use super::codec::From;
+use super::codec::Letters;
 use super::connect::{self, Link};
 use super::reader::{Reader, What};
 use super::scan::StreamScan;
@@ -138,7 +138,7 @@ impl NatsSource {
         }
         let mut walk = Walk::new(&self.link, self.name(), ALL, &info.state);
         if let Some(most) = request.at_most.filter(|_| self.newest) {
-            walk.begin_at(walk.from_the_end(most).await?);
+            walk.begin_at(walk.number_from_end(most).await?);
         }
         Ok(What::All(walk))
     }
@@ -235,7 +235,7 @@ impl Source for NatsSource {
         let reader = Reader {
             link: self.link.clone(),
             stream: self.name().to_owned(),
-            from: From::new(Arc::clone(&self.shown), &info),
+            letters: Letters::new(Arc::clone(&self.shown), &info),
             what,
             last: info.state.last_seq,
             remaining: request.at_most.unwrap_or(u64::MAX),

@@ -73,7 +73,7 @@ impl Walk {
     ///
     /// # Errors
     /// As the connection is.
-    pub async fn from_the_end(&self, many_of_them: u64) -> Result<u64> {
+    pub async fn number_from_end(&self, many_of_them: u64) -> Result<u64> {
         let (mut end, mut found) = (self.last, 0);
         while end >= self.next && found < many_of_them {
             let begin = self.next.max(end.saturating_sub(self.page - 1));

@@ -1,0 +1,112 @@
+//! Who one is, whom one trusts, and what one may.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::jetstream::Server;
+use crate::own::Own;
+use crate::sandbox::Sandbox;
+use crate::servers;
+
+/// The pair of NATS's own documentation.
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
+#[test]
+fn users_tokens_and_nkeys_log_in_and_are_never_shown() {
+    let users = format!("authorization {{ users: [ {{ user: me, password: hunter2 }}, {{ nkey: {PUBLIC} }} ] }}");
+    let Some(own) = Own::start(&users) else { return };
+    let s = Sandbox::new();
+    s.write("seed", &format!("-----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"));
+    s.write("password", "hunter2\n");
+    let server = Server::at(&own.url(), &json!({ "user": "me", "pass": "hunter2" }));
+    server.make(json!({ "name": "S", "subjects": ["s"] }));
+    let (plain, with) = (server.address("S"), server.address("S").replace("nats://", "nats://me:hunter2@"));
+    for args in [
+        &["depth", &with][..],
+        &["depth", &plain, "-X", "user=me", "-X", "password-file=password"],
+        &["depth", &plain, "-X", "nkey=seed"],
+    ] {
+        let ran = s.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+    }
+    let wrong = with.replace("hunter2", "hunter3");
+    for (args, says) in [
+        (&["depth", &wrong][..], "refused the login (user me, password from the address)"),
+        (&["depth", &plain], "refused the login (without a name)"),
+        (&["depth", &plain, "-X", "token=hunter3"], "refused the login (a token)"),
+        (&["depth", &plain, "-X", "nkey=password"], "holds no seed"),
+        (&["depth", &plain, "-X", "creds=password"], "holds no user credentials"),
+    ] {
+        let ran = s.run(args);
+        assert!(ran.code > 0 && ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter"), "{}", ran.stderr);
+    }
+    let Some(own) = Own::start("authorization { token: hunter2 }") else { return };
+    let server = Server::at(&own.url(), &json!({ "auth_token": "hunter2" }));
+    server.make(json!({ "name": "S", "subjects": ["s"] }));
+    let mut s = Sandbox::new();
+    s.environment.push(("TOKEN".into(), "hunter2".into()));
+    let ran = s.run(&["depth", &server.address("S"), "-X", "token-env=TOKEN"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn tls_is_with_those_who_are_trusted() {
+    let Some(tls) = servers::var("DLQ_TEST_NATS_TLS") else { return };
+    let Some(own) =
+        Own::start(&format!("tls {{ cert_file: \"{tls}/server-cert.pem\", key_file: \"{tls}/server-key.pem\" }}"))
+    else {
+        return;
+    };
+    let s = Sandbox::new();
+    let (plain, ca) = (format!("{}/S", own.url()), format!("cacertfile={tls}/ca.pem"));
+    let crypt = plain.replace("nats://", "tls://");
+    for address in [&plain, &crypt] {
+        let ran = s.run(&["depth", address, "-X", &ca]);
+        // It is let in: what is missing is the stream.
+        assert!(ran.code == 1 && ran.stderr.contains("there is no stream \"S\""), "{address}: {}", ran.stderr);
+        let ran = s.run(&["depth", address, "-X", "verify=verify_none"]);
+        assert!(ran.stderr.contains("there is no stream \"S\""), "{address}: {}", ran.stderr);
+        let ran = s.run(&["depth", address]);
+        assert!(ran.code == 1 && ran.stderr.contains("-X cacertfile=FILE"), "{address}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_missing_permission_is_named_at_once_and_costs_no_message() {
+    let allow =
+        |subjects: &str| format!("{{ publish: {{ allow: [{subjects}] }}, subscribe: {{ allow: [\"_INBOX.>\"] }} }}");
+    let reads = "\"$JS.API.STREAM.INFO.*\", \"$JS.API.STREAM.MSG.GET.*\"";
+    let users = format!(
+        "authorization {{ users: [ {{ user: all, password: p }}, {{ user: reads, password: p, permissions: {} }}, \
+         {{ user: removes, password: p, permissions: {} }} ] }}",
+        allow(reads),
+        allow(&format!("{reads}, \"$JS.API.STREAM.MSG.DELETE.*\"")),
+    );
+    let Some(own) = Own::start(&users) else { return };
+    let server = Server::at(&own.url(), &json!({ "user": "all", "pass": "p" }));
+    server.make(json!({ "name": "DEAD", "subjects": ["dead.>"] }));
+    server.make(json!({ "name": "TO", "subjects": ["to"] }));
+    server.publish_all("dead.x", &(0..300).map(|n| n.to_string()).collect::<Vec<_>>());
+    let s = Sandbox::new();
+    let at = |user: &str, stream: &str| server.address(stream).replace("nats://", &format!("nats://{user}:p@"));
+    for args in
+        [&["depth", &at("reads", "DEAD")][..], &["inspect", &at("reads", "DEAD")], &["stats", &at("reads", "DEAD")]]
+    {
+        let ran = s.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+    }
+    let began = Instant::now();
+    let ran = s.run(&["purge", &at("reads", "DEAD"), "--all", "-y", "--backup", "file:b.ndjson"]);
+    assert!(ran.code > 0 && ran.stderr.contains("$JS.API.STREAM.MSG.DELETE.DEAD"), "{} {}", ran.code, ran.stderr);
+    let ran = s.run(&["replay", &at("removes", "DEAD"), "--to", &at("removes", "TO"), "-y", "-o", "json"]);
+    let report = ran.json();
+    assert_eq!((ran.code, &report["failed"], &report["indeterminate"]), (1, &json!(300), &json!(0)), "{}", ran.stderr);
+    assert!(ran.stdout().contains("Permissions Violation for Publish to"), "{}", ran.stdout());
+    assert!(began.elapsed().as_secs() < 15, "a refusal is not waited for: {:?}", began.elapsed());
+    assert_eq!((server.count("DEAD"), server.count("TO")), (300, 0));
+    let ran = s.run(&["list", &own.url().replace("nats://", "nats://reads:p@")]);
+    assert!(ran.code == 1 && ran.stderr.contains("$JS.API.STREAM.LIST"), "{} {}", ran.code, ran.stderr);
+}

@@ -1,0 +1,121 @@
+//! Sending to streams: what is refused stays, what would be obeyed is left out, what cannot be removed is not sent.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::jetstream::Server;
+use crate::sandbox::Sandbox;
+use crate::unique;
+
+/// A stream of dead letters and one to send to, with this in its configuration besides.
+fn two(server: &Server, many: usize, more: serde_json::Value) -> (String, String) {
+    let (dead, to) = (unique("DEAD"), unique("TO"));
+    server.make(json!({ "name": dead, "subjects": [format!("dead.{dead}.>")] }));
+    let mut config = json!({ "name": to, "subjects": [format!("to.{to}.>")] });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    server.make(config);
+    for n in 0..many {
+        server.publish(
+            &format!("dead.{dead}.new"),
+            &format!("Tenant: globex\r\nNats-Msg-Id: {n}\r\n"),
+            format!("{n}").as_bytes(),
+        );
+    }
+    (dead, to)
+}
+
+#[test]
+fn every_message_gets_an_id_of_its_own_and_none_is_taken_for_a_repeat() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 700, json!({}));
+    let s = Sandbox::new();
+    let (from, place) = (server.address(&dead), server.address(&to));
+    let subject = format!("subject=to.{to}.new");
+    // The destination has seen the ids that the messages had: copied, they would be dropped.
+    for n in 0..700 {
+        server.publish(&format!("to.{to}.seen"), &format!("Nats-Msg-Id: {n}\r\n"), b"before");
+    }
+    let ran = s.run(&["replay", &from, "--to", &place, "--to-X", &subject, "-y", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["replayed"], 700);
+    let there = server.contents(&to).split_off(700);
+    let ids: BTreeSet<&str> =
+        there.iter().filter_map(|m| m.headers.split("Nats-Msg-Id: ").nth(1)?.split('\r').next()).collect();
+    assert_eq!((there.len(), ids.len(), server.count(&dead)), (700, 700, 0));
+    let order: Vec<usize> = there.iter().map(|m| String::from_utf8_lossy(&m.body).parse().unwrap()).collect();
+    assert_eq!(order, (0..700).collect::<Vec<_>>());
+    assert!(there.iter().all(|m| m.headers.contains("Tenant: globex\r\n")));
+}
+
+#[test]
+fn what_a_full_stream_refuses_stays_and_is_named() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 10, json!({ "max_msgs": 4, "discard": "new" }));
+    let s = Sandbox::new();
+    let (from, place) = (server.address(&dead), server.address(&to));
+    let subject = format!("subject=to.{to}.new");
+    let plan = s.run(&["replay", &from, "--to", &place, "--to-X", &subject, "--dry-run"]);
+    assert!(
+        plan.stdout().contains("holds 4 messages at most") || plan.stderr.contains("holds 4 messages at most"),
+        "{}{}",
+        plan.stdout(),
+        plan.stderr
+    );
+    let ran = s.run(&["replay", &from, "--to", &place, "--to-X", &subject, "-y", "-o", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!((&ran.json()["replayed"], &ran.json()["failed"]), (&json!(4), &json!(6)));
+    assert!(ran.stdout().contains("maximum messages exceeded"), "{}", ran.stdout());
+    assert_eq!((server.count(&to), server.count(&dead)), (4, 6));
+}
+
+#[test]
+fn where_nothing_can_be_removed_nothing_is_sent() {
+    let Some(server) = Server::shared() else { return };
+    let (_, to) = two(&server, 0, json!({}));
+    let frozen = unique("FROZEN");
+    server.make(json!({ "name": frozen, "subjects": [format!("frozen.{frozen}")], "deny_delete": true }));
+    server.publish(&format!("frozen.{frozen}"), "", b"x");
+    let s = Sandbox::new();
+    let (from, place, subject) = (server.address(&frozen), server.address(&to), format!("subject=to.{to}.new"));
+    for verb in [
+        &["replay", &from, "--to", &place, "--to-X", &subject, "-y"][..],
+        &["move", &from, &place, "--to-X", &subject, "-y"],
+    ] {
+        let ran = s.run(verb);
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+    }
+    assert_eq!((server.count(&to), server.count(&frozen)), (0, 1));
+    let ran = s.run(&["copy", &from, &place, "--to-X", &subject, "-y"]);
+    assert_eq!((ran.code, server.count(&to), server.count(&frozen)), (0, 1, 1), "{}", ran.stderr);
+}
+
+#[test]
+fn a_subject_that_is_not_known_or_not_taken_is_said_before_anything_is_sent() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 3, json!({}));
+    let s = Sandbox::new();
+    let (from, place) = (server.address(&dead), server.address(&to));
+    let ran = s.run(&["replay", &from, "--to", &place, "-y"]);
+    assert!(ran.code == 1 && ran.stdout().contains("--to-X subject=NAME"), "{} {}", ran.code, ran.stdout());
+    let ran = s.run(&["replay", &from, "--to", &place, "--to-X", "subject=elsewhere", "-y"]);
+    assert!(ran.code == 2 && ran.stderr.contains("does not take elsewhere"), "{} {}", ran.code, ran.stderr);
+    assert_eq!((server.count(&to), server.count(&dead)), (0, 3));
+}
+
+#[test]
+fn an_archive_and_back_is_the_same_and_a_purge_saves_first() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, _) = two(&server, 25, json!({}));
+    let s = Sandbox::new();
+    let from = server.address(&dead);
+    let ran = s.run(&["purge", &from, "--all", "-y", "--backup", "file:saved.ndjson"]);
+    assert_eq!((ran.code, server.count(&dead), s.read("saved.ndjson").lines().count()), (0, 0, 25), "{}", ran.stderr);
+    let ran = s.run(&["move", "file:saved.ndjson", &from, "-y"]);
+    assert_eq!((ran.code, server.count(&dead)), (0, 25), "{}", ran.stderr);
+    let there = server.contents(&dead);
+    assert!(there.iter().enumerate().all(|(n, m)| m.body == n.to_string().as_bytes()));
+    assert!(there.iter().all(|m| m.headers.contains("Tenant: globex") && m.subject == format!("dead.{dead}.new")));
+    let ran = s.run(&["purge", &from, "--all", "--no-backup", "-y", "-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["purged"], server.count(&dead)), (0, &json!(25), 0), "{}", ran.stderr);
+}

@@ -1,0 +1,70 @@
+//! The server is killed under a replay, and comes back or stays away.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::jetstream::Server;
+use crate::own::Own;
+use crate::sandbox::Sandbox;
+
+const MANY: usize = 12_000;
+
+fn filled(own: &Own) -> Server {
+    let server = Server::at(&own.url(), &json!({}));
+    server.make(json!({ "name": "DEAD", "subjects": ["dead"] }));
+    server.make(json!({ "name": "TO", "subjects": ["to"] }));
+    server.publish_all("dead", &(0..MANY).map(|n| n.to_string()).collect::<Vec<_>>());
+    server
+}
+
+#[test]
+fn a_server_that_is_killed_under_a_replay_and_comes_back_costs_and_doubles_nothing() {
+    let Some(mut own) = Own::start("") else { return };
+    let server = filled(&own);
+    let s = Sandbox::new();
+    let (from, to) = (server.address("DEAD"), server.address("TO"));
+    let args = ["replay", &from, "--to", &to, "-y", "--run", "one", "--rate", "4000/s"];
+    let run =
+        s.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(800));
+        own.kill();
+        std::thread::sleep(Duration::from_millis(300));
+        own.go_on();
+    }
+    let ran = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    let server = Server::at(&own.url(), &json!({}));
+    let mut there: Vec<usize> =
+        server.contents("TO").iter().map(|m| String::from_utf8_lossy(&m.body).parse().unwrap()).collect();
+    assert_eq!((there.len(), server.count("DEAD")), (MANY, 0), "{said}");
+    there.sort_unstable();
+    assert_eq!(there, (0..MANY).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_server_that_stays_away_ends_a_replay_and_the_next_run_finishes_it() {
+    let Some(mut own) = Own::start("") else { return };
+    let server = filled(&own);
+    let s = Sandbox::new();
+    let (from, to) = (server.address("DEAD"), server.address("TO"));
+    let args = ["replay", &from, "--to", &to, "-y", "--run", "one", "--timeout", "2s"];
+    let slow = [&args[..], &["--rate", "4000/s"]].concat();
+    let run =
+        s.command().args(slow).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1000));
+    own.kill();
+    let began = Instant::now();
+    let ran = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(began.elapsed() < Duration::from_secs(40), "took {:?}: {said}", began.elapsed());
+    assert!(matches!(ran.status.code(), Some(1 | 3)), "{:?}: {said}", ran.status);
+    own.go_on();
+    let ran = s.run(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let server = Server::at(&own.url(), &json!({}));
+    assert_eq!((server.count("TO"), server.count("DEAD")), (MANY as u64, 0), "{}", ran.stderr);
+}
