@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::cluster;
 use crate::figures::Figures;
+use crate::jetstream::Server;
 use crate::load::{self, Arrived, Count};
 use crate::proxy::{Fault, Proxy};
 use crate::queues::Queues;
 use crate::rabbit::Broker;
 use crate::sandbox::{Ran, Sandbox};
-use crate::{killed_kafka, killed_sqs, on_rabbitmq};
+use crate::{killed_kafka, killed_nats, killed_sqs, on_rabbitmq};
 
 /// However the network fails, a run ends within twenty times `--timeout`: for what is in flight, for what is given back, and
 /// for the tries in between.
@@ -151,5 +152,29 @@ fn kafka_behind_a_bad_network() {
         // Whatever was unknown on the way: once each.
         assert_eq!(there.len(), 20_000, "{}", trial.what);
         trial.judge(&load::count(bodies), &there, &ids);
+    }
+}
+
+#[test]
+fn nats_behind_a_bad_network() {
+    let Some(server) = Server::shared() else { return };
+    let place_of = server.url.trim_start_matches("nats://").to_owned();
+    for (n, (fault, sides)) in [Fault::Cut, Fault::Silent, Fault::Slow]
+        .into_iter()
+        .flat_map(|fault| SIDES.map(|sides| (fault, sides)))
+        .enumerate()
+    {
+        let round = killed_nats::Round::new(&server, "NETWORK", n, 4000);
+        let s = Sandbox::new();
+        let proxy = Proxy::new(&place_of, fault, 200_000);
+        let source = via(&server.address(&round.dead), &place_of, &proxy, sides[0]);
+        let place = via(&server.address(&round.to), &place_of, &proxy, sides[1]);
+        let args = vec!["replay", &source, "--to", &place];
+        let trial = Trial { what: format!("NATS, {fault:?}, {sides:?}"), sandbox: &s, args, proxy: &proxy, fault };
+        trial.play();
+        let there = round.arrived(&server);
+        // What was sent again was told from what is new.
+        assert_eq!((there.len(), server.count(&round.dead)), (4000, 0), "{}", trial.what);
+        trial.judge(&load::count(round.bodies), &there, &round.ids);
     }
 }

@@ -119,3 +119,34 @@ fn an_archive_and_back_is_the_same_and_a_purge_saves_first() {
     let ran = s.run(&["purge", &from, "--all", "--no-backup", "-y", "-o", "json"]);
     assert_eq!((ran.code, &ran.json()["purged"], server.count(&dead)), (0, &json!(25), 0), "{}", ran.stderr);
 }
+
+#[test]
+fn what_an_interest_stream_would_drop_at_once_is_not_sent() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 5, json!({ "retention": "interest" }));
+    let s = Sandbox::new();
+    let (from, place) = (server.address(&dead), server.address(&to));
+    let subject = format!("subject=to.{to}.new");
+    let replay = ["replay", &from, "--to", &place, "--to-X", &subject, "-y"];
+    for consumer in [None, Some("to.else")] {
+        if let Some(filter) = consumer {
+            server.consume(&to, "else", &json!({ "filter_subject": filter.replace("to.", &format!("to.{to}.")) }));
+        }
+        let ran = s.run(&replay);
+        assert!(ran.code == 1 && ran.stderr.contains("drops at once what nobody wants"), "{} {}", ran.code, ran.stderr);
+        assert_eq!((server.count(&dead), server.count(&to)), (5, 0));
+    }
+    server.consume(&to, "all", &json!({}));
+    let ran = s.run(&replay);
+    assert_eq!((ran.code, server.count(&dead), server.count(&to)), (0, 0, 5), "{}", ran.stderr);
+}
+
+#[test]
+fn a_stream_that_keeps_one_of_a_subject_is_called_harm() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 5, json!({ "max_msgs_per_subject": 1 }));
+    let s = Sandbox::new();
+    let (from, place) = (server.address(&dead), server.address(&to));
+    let ran = s.run(&["replay", &from, "--to", &place, "--to-X", &format!("subject=to.{to}.new"), "--dry-run"]);
+    assert!(ran.stderr.contains("harm") && ran.stderr.contains("keeps 1 message of a subject"), "{}", ran.stderr);
+}

@@ -71,6 +71,15 @@ pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> V
             Finding::harm("room", format!("{text}: its oldest make room for what comes{maybe}"))
         });
     }
+    let of_subject = u64::try_from(info.config.max_msgs_per_subject).ok().filter(|n| *n > 0);
+    if let Some(most) = of_subject.filter(|most| load.messages.is_some_and(|n| n > *most)) {
+        let text = format!("stream {name} keeps {} of a subject", super::number(most, "message"));
+        found.push(if info.config.discard == "new" {
+            Finding::harm("room", format!("{text}, and may refuse what is more"))
+        } else {
+            Finding::harm("room", format!("{text}: of what is sent to one, the later takes the place of the earlier"))
+        });
+    }
     let window = info.duplicate_window();
     if !window.is_zero() {
         found.push(Finding::yes(

@@ -83,6 +83,8 @@ pub struct Pump {
     next: u64,
     jobs: u64,
     lost: u64,
+    /// An answer was waited for in vain, and none has come since: what is handed over now would only pile up.
+    stuck: bool,
 }
 
 impl Pump {
@@ -109,6 +111,7 @@ impl Pump {
             next: 0,
             jobs: 0,
             lost,
+            stuck: false,
         })
     }
 
@@ -143,20 +146,37 @@ impl Pump {
         for (at, letter) in job.letters.into_iter().enumerate() {
             match letter {
                 Ok(letter) => {
-                    let number = self.next;
-                    self.next += 1;
-                    let now = Instant::now();
-                    self.bytes += letter.payload.len();
-                    if let Err(e) = self.publish(number, &letter).await {
-                        self.bytes -= letter.payload.len();
+                    if let Err(e) = self.is_open().await {
                         self.settle(id, at, Err(e));
                         continue;
                     }
+                    let number = self.next;
+                    self.next += 1;
+                    let now = Instant::now();
+                    if let Err(e) = self.publish(number, &letter).await {
+                        self.settle(id, at, Err(e));
+                        continue;
+                    }
+                    self.bytes += letter.payload.len();
                     self.out.insert(number, Flight { letter, job: id, at, first: now, last: now });
                 }
                 Err(e) => self.settle(id, at, Err(e)),
             }
         }
+    }
+
+    /// Waits for a connection that was lost, as long as one waits for it at all. The library would take what is to be sent
+    /// without one, up to the point where it takes no more and says nothing.
+    async fn is_open(&mut self) -> Result<()> {
+        if self.stuck {
+            let text = format!("{} does not answer, so it was not sent", self.link.place);
+            return Err(Error::new(Kind::Unreachable, text).during("sending"));
+        }
+        if !self.state.borrow().up {
+            self.link.wait_for_connection().await.map_err(|e| e.during("sending"))?;
+            self.again().await;
+        }
+        Ok(())
     }
 
     async fn publish(&self, number: u64, letter: &Letter) -> Result<()> {
@@ -165,13 +185,21 @@ impl Pump {
         let sent =
             self.link.client.publish_with_reply_and_headers(subject.clone(), reply, headers.clone(), payload.clone());
         // Nothing was handed over: it is too large by now, or the client has ended.
-        sent.await.map_err(|e| Error::new(Kind::Rejected, format!("it cannot be sent to {subject}")).because(e))
+        match tokio::time::timeout(self.link.longest, sent).await {
+            Ok(sent) => {
+                sent.map_err(|e| Error::new(Kind::Rejected, format!("it cannot be sent to {subject}")).because(e))
+            }
+            Err(_) => {
+                Err(Error::new(Kind::Unreachable, format!("{} takes nothing, so it was not sent", self.link.place)))
+            }
+        }
     }
 
     fn answered(&mut self, message: &Message) {
         let number = message.subject.rsplit('.').next().and_then(|n| n.parse::<u64>().ok());
         // A second answer to what was sent twice finds nothing.
         let Some(flight) = number.and_then(|n| self.out.remove(&n)) else { return };
+        self.stuck = false;
         self.bytes -= flight.letter.payload.len();
         let fate = fate(message, &flight.letter);
         self.settle(flight.job, flight.at, fate);
@@ -200,6 +228,7 @@ impl Pump {
             return;
         }
         self.lost = state.lost;
+        self.stuck = false;
         let forgotten: Vec<u64> =
             self.out.iter().filter(|(_, f)| f.first.elapsed() > f.letter.window / 2).map(|(n, _)| *n).collect();
         self.give_up(forgotten, |_| unknown("the connection was lost for longer than the stream tells repeats"));
@@ -224,6 +253,7 @@ impl Pump {
         } else {
             Vec::new()
         };
+        self.stuck |= !hit.is_empty();
         let place = self.link.place.clone();
         self.give_up(hit, |_| unknown(&format!("{place} did not answer within {longest:?}")));
     }

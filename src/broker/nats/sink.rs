@@ -1,10 +1,11 @@
 //! Sending: to a stream, or each message to its own subject.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::codec::SUBJECT;
@@ -12,7 +13,7 @@ use super::connect::{self, Link};
 use super::fit::{self, ID_DIGITS, Known, Limits, Place};
 use super::gauge::NatsGauge;
 use super::pump::{Job, Letter, Pump};
-use super::stream::StreamInfo;
+use super::stream::{StreamInfo, is_subject};
 use super::{address, can, capabilities, source};
 use crate::broker::sqs::sender::deduplication;
 use crate::broker::{
@@ -28,6 +29,8 @@ pub struct NatsSink {
     capabilities: SinkCapabilities,
     limits: Limits,
     run: String,
+    /// Of streams that drop what nobody wants: whether somebody wants a subject.
+    wanted: Mutex<HashMap<String, bool>>,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<()>,
 }
@@ -85,7 +88,16 @@ async fn start(address: &Address, link: Link, place: Option<Place>) -> Result<Na
     let (jobs, queue) = mpsc::channel(1);
     let pump = tokio::spawn(Pump::new(&link).await?.run(queue));
     let limits = Limits { max_payload, place, known: Known::default() };
-    Ok(NatsSink { address: address.clone(), link, capabilities, limits, run: String::new(), jobs, pump })
+    Ok(NatsSink {
+        address: address.clone(),
+        link,
+        capabilities,
+        limits,
+        run: String::new(),
+        wanted: Mutex::default(),
+        jobs,
+        pump,
+    })
 }
 
 /// Names of the very stream.
@@ -147,6 +159,28 @@ impl NatsSink {
         Ok(info)
     }
 
+    /// Refuses what the stream would confirm and drop, since no consumer of it wants the subject.
+    async fn is_kept(&self, info: &StreamInfo, subject: &str) -> Result<()> {
+        if !info.drops_unwanted() {
+            return Ok(());
+        }
+        let mut known = self.wanted.lock().await;
+        let wanted = match known.get(subject) {
+            Some(wanted) => *wanted,
+            None => {
+                let consumers = self.link.consumers(&info.config.name).await?;
+                let wanted = consumers.iter().any(|c| c.wants(subject));
+                *known.entry(subject.to_owned()).or_insert(wanted)
+            }
+        };
+        if wanted {
+            return Ok(());
+        }
+        let name = &info.config.name;
+        let text = format!("no consumer of stream {name} wants {subject}, and it drops at once what nobody wants");
+        Err(Error::new(Kind::Unroutable, text).hint("its retention is interest: make the consumer first"))
+    }
+
     /// As [`Limits::subject`] of a message with nothing but this target.
     fn subject_of(target: &Target) -> Option<&str> {
         target.routing_key.as_deref().or(target.queue.as_deref()).or(target.exchange.as_deref())
@@ -163,6 +197,9 @@ impl NatsSink {
             Err(e) if e.kind() == Kind::Denied => None,
             info => Some(info?),
         };
+        if let Some(info) = &info {
+            self.is_kept(info, &subject).await?;
+        }
         let id: String = deduplication(&self.run, &o).chars().take(ID_DIGITS).collect();
         let headers = fit::to_send(&o.message, &id);
         Ok(Letter {
@@ -219,7 +256,13 @@ impl Sink for NatsSink {
             }
             _ => return Vec::new(),
         };
-        can::send(&info, &subject, load, self.limits.max_payload)
+        let mut found = can::send(&info, &subject, load, self.limits.max_payload);
+        if is_subject(&subject)
+            && let Err(e) = self.is_kept(&info, &subject).await
+        {
+            found.push(Finding::no("consumers", e.to_string()));
+        }
+        found
     }
 
     async fn receivers(&self) -> Result<Vec<String>> {

@@ -39,6 +39,9 @@ pub struct Config {
     /// Bytes.
     #[serde(default)]
     pub max_bytes: i64,
+    /// Messages of one subject.
+    #[serde(default)]
+    pub max_msgs_per_subject: i64,
     /// Bytes of one message.
     #[serde(default)]
     pub max_msg_size: i64,
@@ -110,6 +113,11 @@ impl StreamInfo {
     /// Whether it captures this very subject.
     pub fn takes(&self, subject: &str) -> bool {
         self.config.subjects.iter().any(|pattern| matches(pattern, subject))
+    }
+
+    /// Whether it drops at once what none of its consumers wants, and confirms it all the same.
+    pub fn drops_unwanted(&self) -> bool {
+        self.config.retention == "interest"
     }
 
     /// Why no message can be removed, where that is so.
