@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::sandbox::signal;
 use crate::servers;
 
 pub struct Own {
@@ -45,6 +46,11 @@ impl Own {
             assert!(began.elapsed() < Duration::from_secs(20), "it does not listen: {log}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Stops answering: what is sent from now on waits in the network.
+    pub fn freeze(&self) {
+        signal(self.child.as_ref().unwrap(), "-STOP");
     }
 
     /// As a power failure would.

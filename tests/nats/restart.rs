@@ -30,6 +30,9 @@ fn a_server_that_is_killed_under_a_replay_and_comes_back_costs_and_doubles_nothi
         s.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     for _ in 0..2 {
         std::thread::sleep(Duration::from_millis(800));
+        // So that there is something under way that has no answer when it is killed.
+        own.freeze();
+        std::thread::sleep(Duration::from_millis(300));
         own.kill();
         std::thread::sleep(Duration::from_millis(300));
         own.go_on();
