@@ -199,7 +199,8 @@ start_locked() {
       "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$state/oauth/jwks.json" -cp "$root/lib/*" kafka.Kafka "$state/server.properties"
   ) &
   wait_until 10 ours "$state/server.pid" "$mark" || give_up "it did not start (log: $state/log/console.log)"
-  if ! wait_until 120 ready_or_dead || ! answers; then
+  # One that has just begun to answer may still fail to once.
+  if ! wait_until 120 ready_or_dead || ! wait_until 30 answers; then
     tail -n 20 "$state/log/console.log" >&2
     stop_locked
     give_up "the node did not become ready (log: $state/log/console.log)"

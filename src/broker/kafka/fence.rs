@@ -1,7 +1,7 @@
 //! The right to change one partition's resolved set, and to send what it holds: a transactional producer whose id is made of
 //! topic and partition. Whoever opens it shuts out the one before, wherever that runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,6 +11,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio_util::sync::CancellationToken;
 
 use super::leftover::{self, Left};
+use super::offsets::{self, Ends};
 use super::produce::{self, Fates, Producer};
 use super::resolved::{Offsets, State, Went, or_local, transactional_id};
 use super::{error, held};
@@ -159,8 +160,19 @@ impl Fence {
     pub(super) fn clear(&mut self, topic: &str, left: Left, stop: &CancellationToken) -> Result<()> {
         if !left.undone.is_empty() {
             let (config, _) = config(&self.state, self.partition, self.batch);
-            leftover::undo(&config, &self.state.link, topic, &left.undone)?;
-            let fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
+            let link = &self.state.link;
+            let before = offsets::ends(link, topic, &left.undone)?;
+            leftover::undo(&config, link, topic, &left.undone)?;
+            let mut fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
+            // The marker takes an offset, and is there by now unless the cluster has left it out once more.
+            let after = offsets::ends(link, topic, &left.undone)?;
+            let high = |ends: &BTreeMap<i32, Ends>, p: i32| ends.get(&p).map(|e| e.high);
+            if let Some(p) = left.undone.iter().find(|p| high(&after, **p) <= high(&before, **p)) {
+                let text = format!("what an earlier run left open in partition {p} of {topic} could not be ended");
+                return Err(Error::new(Kind::Unreachable, text).hint("try again when all brokers are there"));
+            }
+            fresh.met = std::mem::take(&mut self.met);
+            fresh.hidden = std::mem::take(&mut self.hidden);
             let old = std::mem::replace(self, fresh);
             // Closing it takes a moment.
             std::thread::spawn(move || drop(old));

@@ -216,7 +216,7 @@ impl Work {
 
     /// Sends a record, or tells what keeps it from being sent.
     fn offer(&mut self, partition: i32, sent: Sent) {
-        if sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.outgoing.sequence) {
+        if self.is_behind(&sent) {
             return self.known(&sent, Outcome::Behind);
         }
         if let Some(why) = self.given_up.get(&partition) {
@@ -231,6 +231,11 @@ impl Work {
         let mut all = self.open.take().map_or_else(Vec::new, |o| o.sent);
         all.push(sent);
         self.lost(partition, all, why);
+    }
+
+    /// Whether one ahead of it in its lane has failed.
+    fn is_behind(&self, sent: &Sent) -> bool {
+        sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.outgoing.sequence)
     }
 
     /// Hands a record to the producer of its partition, in the transaction that is open or a new one.
@@ -273,6 +278,15 @@ impl Work {
     fn meet(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
         let topic = self.way.to(&sent.outgoing).topic.to_owned();
         let batch = self.way.topics.batch();
+        // A look may take long, and what is open has its time.
+        if self.open.as_ref().is_some_and(|o| o.sent.is_empty()) {
+            self.open = None;
+        }
+        self.commit();
+        if self.is_behind(&sent) {
+            self.known(&sent, Outcome::Behind);
+            return Ok(());
+        }
         let stop = &self.held.stop;
         let met = self.held.fence(partition, batch).and_then(|fence| lock(&fence).meet(&topic, stop));
         let left = match met {
@@ -283,10 +297,6 @@ impl Work {
                 return Err(Box::new((sent, e)));
             }
         };
-        if self.open.as_ref().is_some_and(|o| o.sent.is_empty()) {
-            self.open = None;
-        }
-        self.commit();
         match self.held.clear(partition, batch, &topic, left) {
             Ok(forgotten) => {
                 self.forgotten += forgotten;
