@@ -106,6 +106,8 @@ pub struct Advisories {
     seen: RoaringTreemap,
     stream: String,
     consumer: String,
+    /// When the stream was made: what was told before is of another one of that name.
+    since: Option<Timestamp>,
 }
 
 impl Advisories {
@@ -115,12 +117,14 @@ impl Advisories {
     /// As [`kept`].
     pub async fn of(link: &Link, stream: &str, consumer: &str) -> Result<Advisories> {
         let kept = kept(link, stream, consumer).await?;
+        let since = link.info(stream, serde_json::Value::Null).await?.created.parse().ok();
         let walks = kept.iter().rev().map(|(info, subject)| Walk::new(link, &info.config.name, subject, &info.state));
         Ok(Advisories {
             walks: walks.collect(),
             seen: RoaringTreemap::new(),
             stream: stream.to_owned(),
             consumer: consumer.to_owned(),
+            since,
         })
     }
 
@@ -135,6 +139,7 @@ impl Advisories {
                 continue;
             };
             let mut new: Vec<GivenUp> = page.iter().filter_map(|m| read(&m.data)).collect();
+            new.retain(|g| self.since.is_none_or(|since| g.at.is_none_or(|at| at >= since)));
             new.retain(|g| g.stream == self.stream && g.consumer == self.consumer && self.seen.insert(g.seq));
             if !new.is_empty() {
                 return Ok(Some(new));

@@ -72,7 +72,8 @@ pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> V
         });
     }
     let of_subject = u64::try_from(info.config.max_msgs_per_subject).ok().filter(|n| *n > 0);
-    if let Some(most) = of_subject.filter(|most| load.messages.is_some_and(|n| n > *most)) {
+    // What is there of a subject counts too, and how much that is is not known here.
+    if let Some(most) = of_subject.filter(|_| load.messages.is_some_and(|n| n > 0)) {
         let text = format!("stream {name} keeps {} of a subject", super::number(most, "message"));
         found.push(if info.config.discard == "new" {
             Finding::harm("room", format!("{text}, and may refuse what is more"))
@@ -96,7 +97,13 @@ pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> V
     found
 }
 
+/// Bytes that a stored message takes besides, at most: its subject and its place.
+const OVERHEAD: u64 = 300;
+
 /// The largest message in bytes.
 pub fn most(info: &StreamInfo, max_payload: u64) -> u64 {
-    u64::try_from(info.config.max_msg_size).ok().filter(|n| *n > 0).map_or(max_payload, |n| n.min(max_payload))
+    let limit = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
+    // What is larger than all of the stream may be is confirmed and thrown out at once.
+    let whole = limit(info.config.max_bytes).map(|n| n.saturating_sub(OVERHEAD));
+    limit(info.config.max_msg_size).into_iter().chain(whole).fold(max_payload, u64::min)
 }

@@ -60,6 +60,8 @@ struct Flight {
     at: usize,
     first: Instant,
     last: Instant,
+    /// It was handed over more than once: that it is refused says nothing of the first time.
+    again: bool,
 }
 
 /// A job under way.
@@ -158,7 +160,7 @@ impl Pump {
                         continue;
                     }
                     self.bytes += letter.payload.len();
-                    self.out.insert(number, Flight { letter, job: id, at, first: now, last: now });
+                    self.out.insert(number, Flight { letter, job: id, at, first: now, last: now, again: false });
                 }
                 Err(e) => self.settle(id, at, Err(e)),
             }
@@ -201,7 +203,7 @@ impl Pump {
         let Some(flight) = number.and_then(|n| self.out.remove(&n)) else { return };
         self.stuck = false;
         self.bytes -= flight.letter.payload.len();
-        let fate = fate(message, &flight.letter);
+        let fate = fate(message, &flight.letter).map_err(|e| doubted(e, flight.again));
         self.settle(flight.job, flight.at, fate);
     }
 
@@ -239,6 +241,7 @@ impl Pump {
                 self.give_up(vec![number], |_| unknown("it could not be sent again"));
             } else if let Some(flight) = self.out.get_mut(&number) {
                 flight.last = Instant::now();
+                flight.again = true;
             }
         }
     }
@@ -262,7 +265,7 @@ impl Pump {
         for number in numbers {
             if let Some(flight) = self.out.remove(&number) {
                 self.bytes -= flight.letter.payload.len();
-                self.settle(flight.job, flight.at, Err(why(number)));
+                self.settle(flight.job, flight.at, Err(doubted(why(number), flight.again)));
             }
         }
     }
@@ -291,6 +294,14 @@ fn unknown(why: &str) -> Error {
     Error::new(Kind::Indeterminate, format!("{why}: it may or may not be stored")).during("sending")
 }
 
+/// What a refusal means: of what was sent twice, that the first may be stored all the same.
+fn doubted(e: Error, again: bool) -> Error {
+    if !again || e.kind() == Kind::Indeterminate {
+        return e;
+    }
+    unknown("the connection was lost, and it was refused when it was sent again").because(e)
+}
+
 /// That the stream calls it a repeat is success: its id is of this run and this very message, so that only an earlier try of
 /// ours can have been before it.
 fn fate(message: &Message, letter: &Letter) -> Result<Receipt> {
@@ -315,6 +326,14 @@ fn fate(message: &Message, letter: &Letter) -> Result<Receipt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_of_what_was_sent_twice_leaves_the_first_unknown() {
+        let kind = |kind, again| doubted(Error::new(kind, "no"), again).kind();
+        assert_eq!(kind(Kind::Unroutable, false), Kind::Unroutable);
+        assert_eq!(kind(Kind::Unroutable, true), Kind::Indeterminate);
+        assert_eq!(kind(Kind::Indeterminate, true), Kind::Indeterminate);
+    }
 
     fn told(status: Option<StatusCode>, payload: &'static str) -> Result<Receipt> {
         let letter = Letter {

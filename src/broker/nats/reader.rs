@@ -39,6 +39,8 @@ pub struct Reader {
     pub what: What,
     /// Nothing that came later.
     pub last: u64,
+    /// When the stream was made.
+    pub created: String,
     /// At most so many.
     pub remaining: u64,
     /// What was handed out.

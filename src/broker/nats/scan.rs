@@ -28,8 +28,13 @@ impl StreamScan {
     pub fn start(reader: Reader, bound: Bound) -> StreamScan {
         let (out, batches) = mpsc::channel(AHEAD);
         let closing = CancellationToken::new();
-        let settling =
-            Settling { link: reader.link.clone(), stream: reader.stream.clone(), handed: reader.handed.clone() };
+        let settling = Settling {
+            link: reader.link.clone(),
+            stream: reader.stream.clone(),
+            handed: reader.handed.clone(),
+            created: reader.created.clone(),
+            last: reader.last,
+        };
         let task = tokio::spawn(reader.run(out, closing.clone()));
         StreamScan { batches, closing, task, settling: Arc::new(settling), bound }
     }

@@ -40,9 +40,23 @@ pub struct Settling {
     pub stream: String,
     /// What may be removed.
     pub handed: Handed,
+    /// When the stream was made, as it was read.
+    pub created: String,
+    /// Its last number then.
+    pub last: u64,
 }
 
 impl Settling {
+    /// Whether numbers still mean the messages that were read.
+    async fn is_the_same(&self) -> Result<()> {
+        let now = self.link.info(&self.stream, serde_json::Value::Null).await?;
+        if now.created == self.created && now.state.last_seq >= self.last {
+            return Ok(());
+        }
+        let text = format!("stream {} was made anew since it was read: its numbers are of other messages", self.stream);
+        Err(Error::new(Kind::Other, text))
+    }
+
     async fn one(&self, s: Settlement) -> Result<()> {
         let seq = s.token.0;
         if s.act == Act::Keep {
@@ -63,6 +77,12 @@ impl Settling {
 #[async_trait]
 impl Settler for Settling {
     async fn settle(&self, settlements: Vec<Settlement>) -> Vec<Result<()>> {
+        if settlements.iter().any(|s| s.act != Act::Keep)
+            && let Err(e) = self.is_the_same().await
+        {
+            let fate = |s: &Settlement| if s.act == Act::Keep { Ok(()) } else { Err(e.again()) };
+            return settlements.iter().map(fate).collect();
+        }
         let all: Vec<_> = settlements.into_iter().map(|s| self.one(s)).collect();
         stream::iter(all).buffered(AT_ONCE).collect().await
     }

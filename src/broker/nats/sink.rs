@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -22,6 +22,9 @@ use crate::broker::{
 };
 use crate::message::Target;
 
+/// Consumers come and go: whether one wants a subject is believed for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// An open sender.
 pub struct NatsSink {
     address: Address,
@@ -30,7 +33,7 @@ pub struct NatsSink {
     limits: Limits,
     run: String,
     /// Of streams that drop what nobody wants: whether somebody wants a subject.
-    wanted: Mutex<HashMap<String, bool>>,
+    wanted: Mutex<HashMap<String, (Instant, bool)>>,
     jobs: mpsc::Sender<Job>,
     pump: JoinHandle<()>,
 }
@@ -166,11 +169,12 @@ impl NatsSink {
         }
         let mut known = self.wanted.lock().await;
         let wanted = match known.get(subject) {
-            Some(wanted) => *wanted,
-            None => {
+            Some((asked, wanted)) if asked.elapsed() < FRESH => *wanted,
+            _ => {
                 let consumers = self.link.consumers(&info.config.name).await?;
                 let wanted = consumers.iter().any(|c| c.wants(subject));
-                *known.entry(subject.to_owned()).or_insert(wanted)
+                known.insert(subject.to_owned(), (Instant::now(), wanted));
+                wanted
             }
         };
         if wanted {

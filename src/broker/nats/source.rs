@@ -237,6 +237,7 @@ impl Source for NatsSource {
             stream: self.name().to_owned(),
             letters: Letters::new(Arc::clone(&self.shown), &info),
             what,
+            created: info.created.clone(),
             last: info.state.last_seq,
             remaining: request.at_most.unwrap_or(u64::MAX),
             handed: Handed::default(),
