@@ -146,3 +146,19 @@ fn list_finds_advisory_streams_consumers_and_names() {
     assert!(ran.stderr.contains(&note), "{}", ran.stderr);
     f.server.api(&format!("STREAM.DELETE.{named}"), &json!({}));
 }
+
+#[test]
+fn what_was_told_of_an_earlier_stream_of_the_name_is_not_of_this_one() {
+    let Some(f) = Failed::new(true) else { return };
+    f.server.api(&format!("STREAM.DELETE.{}", f.stream), &json!({}));
+    f.server.make(json!({ "name": f.stream, "subjects": [format!("orders.{}.>", f.stream)] }));
+    for n in 0..6 {
+        f.server.publish(&format!("orders.{}.new", f.stream), "Tenant: globex\r\n", format!("{n}").as_bytes());
+    }
+    f.server.consume(&f.stream, "billing", &json!({ "max_deliver": 1, "ack_wait": 60_000_000_000_u64 }));
+    let s = Sandbox::new();
+    assert_eq!(s.run(&["depth", &f.address(), "-o", "json"]).json()[0]["ready"], 0);
+    let ran = s.run(&["replay", &f.address(), "-y", "-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["replayed"]), (0, &json!(0)), "{}", ran.stderr);
+    assert_eq!(f.server.count(&f.stream), 6);
+}

@@ -1,5 +1,8 @@
 //! Sending to streams: what is refused stays, what would be obeyed is left out, what cannot be removed is not sent.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -149,4 +152,27 @@ fn a_stream_that_keeps_one_of_a_subject_is_called_harm() {
     let (from, place) = (server.address(&dead), server.address(&to));
     let ran = s.run(&["replay", &from, "--to", &place, "--to-X", &format!("subject=to.{to}.new"), "--dry-run"]);
     assert!(ran.stderr.contains("harm") && ran.stderr.contains("keeps 1 message of a subject"), "{}", ran.stderr);
+}
+
+#[test]
+fn from_a_stream_that_is_made_anew_meanwhile_nothing_is_removed() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 40, json!({}));
+    let subject = format!("subject=to.{to}.new");
+    let (s, from, to) = (Sandbox::new(), server.address(&dead), server.address(&to));
+    let args = ["replay", &from, "--to", &to, "--to-X", &subject, "-y", "--rate", "10/s"];
+    let run = s.command().args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while server.count(&dead) == 40 {
+        assert!(began.elapsed() < Duration::from_secs(30), "it begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.api(&format!("STREAM.DELETE.{dead}"), &json!({}));
+    server.make(json!({ "name": dead, "subjects": [format!("dead.{dead}.>")] }));
+    server.publish_all(&format!("dead.{dead}.new"), &(0..60).map(|n| format!("new {n}")).collect::<Vec<_>>());
+    let ran = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(matches!(ran.status.code(), Some(1 | 3)), "{:?}: {said}", ran.status);
+    assert!(said.contains("made anew"), "{said}");
+    assert_eq!(server.count(&dead), 60, "{said}");
 }
