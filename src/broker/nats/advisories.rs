@@ -11,7 +11,8 @@ use super::walk::Walk;
 use crate::broker::{Error, Kind, Result};
 
 /// Subjects of the advisories that matter, less stream and consumer.
-const KINDS: [&str; 2] = ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES", "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED"];
+pub const KINDS: [&str; 2] =
+    ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES", "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED"];
 
 /// What an advisory tells of a message.
 #[derive(Clone, Debug, PartialEq)]

@@ -169,6 +169,9 @@ async fn login(address: &Address, parts: &Parts, ctx: &Context) -> Result<(Strin
     Ok(("without a name".into(), None, options))
 }
 
+/// A question over which the connection is lost so often is not asked again.
+const LOSSES: u32 = 5;
+
 /// An answer, and whether the question was asked more than once.
 pub struct Answer {
     /// What came.
@@ -183,7 +186,7 @@ impl Line {
     /// # Errors
     /// `Timeout`, `Denied`, `Unreachable`; `NotFound` where nobody answers to that subject.
     pub async fn ask(&self, subject: &str, payload: Bytes) -> Result<Answer> {
-        let mut again = false;
+        let (mut again, mut losses) = (false, 0);
         loop {
             let (mut said, mut state) = (self.said.subscribe(), self.state.clone());
             let before = *state.borrow_and_update();
@@ -203,7 +206,14 @@ impl Line {
                     Err(e) => Err(Error::new(Kind::Unreachable, format!("{} could not be asked", self.place)).because(e)),
                 },
                 refused = refusal(&mut said, subject) => return Err(error::denied(&refused)),
-                () = lost(&mut state, before.lost) => again = true,
+                () = lost(&mut state, before.lost) => {
+                    (again, losses) = (true, losses + 1);
+                    // A server that ends the connection over the answer does so each time.
+                    if losses >= LOSSES {
+                        let text = format!("the connection to {} was lost {losses} times while it was asked", self.place);
+                        return Err(Error::new(Kind::Unreachable, text));
+                    }
+                }
                 () = tokio::time::sleep(self.longest) => {
                     return Err(Error::new(Kind::Timeout, format!("{} did not answer within {:?}", self.place, self.longest))
                         .hint("--timeout sets how long to wait"));

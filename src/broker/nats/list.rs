@@ -32,7 +32,10 @@ async fn list(address: &Address, ctx: &Context) -> Result<Listing> {
         if ctx.stop.is_cancelled() {
             return Err(Error::new(Kind::Stopped { terminated: false }, "stopped while the streams were looked at"));
         }
-        if info.config.subjects.iter().any(|s| advisories::is_one(&s.replace(['*', '>'], "x")) || s == ">") {
+        let of_these = |kind: &&str| info.takes(&format!("{kind}.x.x"));
+        if info.config.subjects.iter().any(|s| advisories::is_one(&s.replace(['*', '>'], "x")))
+            || advisories::KINDS.iter().any(of_these)
+        {
             told.extend(picture.keeper(info).await);
         }
         if is_conventional(&info.config.name) {
