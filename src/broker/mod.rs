@@ -12,6 +12,7 @@ pub mod error;
 pub mod file;
 mod gauge;
 pub mod kafka;
+mod keyless;
 pub mod listing;
 pub mod nats;
 pub mod rabbitmq;

@@ -61,8 +61,11 @@ pub struct Parts {
 impl Parts {
     /// `HOST:PORT`.
     pub fn place(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        format!("{host}:{}", self.port)
+        format!("{}:{}", self.bracketed(), self.port)
+    }
+
+    fn bracketed(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
@@ -130,7 +133,7 @@ pub fn shown(parts: &Parts, stream: &str) -> String {
 
 /// The server of an address, without the password.
 pub fn server(parts: &Parts) -> String {
-    let host = if parts.host.contains(':') { format!("[{}]", parts.host) } else { parts.host.clone() };
+    let host = parts.bracketed();
     let scheme = if parts.tls { "tls" } else { "nats" };
     let user = parts.user.as_deref().map_or_else(String::new, |u| format!("{}@", encode(u)));
     let port = if parts.port == PORT { String::new() } else { format!(":{}", parts.port) };

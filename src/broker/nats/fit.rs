@@ -9,11 +9,10 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use super::codec::{MSG_ID, MSG_ID_HEADER, PROPERTIES, SUBJECT};
 use super::stream::{StreamInfo, is_subject};
 use super::{advisories, can, strip};
+use crate::broker::keyless;
 use crate::broker::{Error, Kind, Outgoing, Result};
-use crate::message::{DeadLetter, MARK_HEADER, Payload, Value};
+use crate::message::{DeadLetter, MARK_HEADER, Value};
 
-/// Where the key of a Kafka record is kept, NATS having none.
-pub const KEY_HEADER: &str = "dlq-key";
 /// The server has two bytes for the length of a header block.
 const MOST_HEADERS: usize = 65_535;
 /// Digits of the id by which a stream tells repeats.
@@ -120,16 +119,8 @@ pub fn fit(limits: &Limits, o: &mut Outgoing) -> Result<Vec<String>> {
         });
     }
     let subject = limits.subject(o)?;
-    let mut left = Vec::new();
     let m = &mut o.message;
-    if m.payload == Payload::Absent {
-        m.payload = Payload::Bytes(bytes::Bytes::new());
-        left.push("that there is no payload, which becomes an empty one".to_owned());
-    }
-    if let Some(key) = m.key.take() {
-        m.headers.set(KEY_HEADER, Value::Bytes(key));
-        left.push(format!("the record key, kept in the header {KEY_HEADER}"));
-    }
+    let mut left = keyless::settle(m);
     headers(m, &mut left);
     let gone = m.properties.remove_if(|name, _| !PROPERTIES.contains(&name));
     left.extend(gone.into_iter().map(|name| format!("property {name}")));
@@ -228,7 +219,9 @@ pub fn to_send(m: &DeadLetter, id: &str) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::keyless::KEY_HEADER;
     use crate::message::Mark;
+    use crate::message::Payload;
 
     fn limits(subjects: &[&str], subject: Option<&str>, most: u64) -> Limits {
         let mut info = StreamInfo::default();

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::codec::TEXTS;
 use super::hazard::{ACQUIRED_COUNT, DELIVERY_COUNT};
+use crate::broker::keyless;
 use crate::broker::{Error, Kind, Outgoing, Result};
-use crate::message::{DeadLetter, Fields, Payload, Value};
+use crate::message::{DeadLetter, Fields, Value};
 
-/// Where the key of a Kafka record is kept, AMQP having none.
-pub const KEY_HEADER: &str = "dlq-key";
 /// No server can be set to take more.
 pub const MOST: u64 = 512 << 20;
 /// What a delivery says about itself is not sent, and is no loss; the key may yet be needed to send it on.
@@ -40,15 +39,7 @@ pub fn fit(limits: &Limits, o: &mut Outgoing) -> Result<Vec<String>> {
             format!("the body has {} bytes, and the destination takes {most} at most", m.payload.len()),
         ));
     }
-    let mut left = Vec::new();
-    if m.payload == Payload::Absent {
-        m.payload = Payload::Bytes(bytes::Bytes::new());
-        left.push("that there is no payload, which becomes an empty one".to_owned());
-    }
-    if let Some(key) = m.key.take() {
-        m.headers.set(KEY_HEADER, Value::Bytes(key));
-        left.push(format!("the record key, kept in the header {KEY_HEADER}"));
-    }
+    let mut left = keyless::settle(m);
     headers(m, &mut left);
     properties(m, &limits.user, &mut left);
     let head = header_frame(m);
@@ -142,6 +133,8 @@ fn value(v: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::keyless::KEY_HEADER;
+    use crate::message::Payload;
 
     fn limits() -> Limits {
         Limits { body: Arc::new(AtomicU64::new(100)), frame: 4096, user: "me".into() }
