@@ -56,9 +56,11 @@ async fn probe(link: &Link, longest: Duration, from: &str) -> Result<Option<(u64
         }
         ack(&channel, d.delivery_tag).await?;
     }
-    drop(consumer);
     // A stream keeps its messages whatever becomes of the consumer.
     answer(longest, "finding the end of the stream", channel.close(200, "done".into())).await?;
+    // Not before: the library then cancels it beside the close, and takes the cancel that comes too late on the closing
+    // channel for the end of the whole connection.
+    drop(consumer);
     Ok(seen)
 }
 
