@@ -18,6 +18,7 @@ pub mod nats;
 pub mod rabbitmq;
 pub mod registry;
 mod remote;
+mod repeats;
 pub mod shared;
 pub mod sns;
 pub mod sqs;

@@ -15,7 +15,7 @@ use super::gauge::NatsGauge;
 use super::pump::{Job, Letter, Pump};
 use super::stream::{StreamInfo, is_subject};
 use super::{address, can, capabilities, source};
-use crate::broker::sqs::sender::deduplication;
+use crate::broker::repeats;
 use crate::broker::{
     Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Receipt, Result, Sink,
     SinkCapabilities,
@@ -204,7 +204,7 @@ impl NatsSink {
         if let Some(info) = &info {
             self.is_kept(info, &subject).await?;
         }
-        let id: String = deduplication(&self.run, &o).chars().take(ID_DIGITS).collect();
+        let id: String = repeats::id(&self.run, &o).chars().take(ID_DIGITS).collect();
         let headers = fit::to_send(&o.message, &id);
         Ok(Letter {
             subject,

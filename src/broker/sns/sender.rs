@@ -11,9 +11,9 @@ use super::capabilities::{BATCH, PUBLISHERS};
 use super::connect::Link;
 use super::topic::Topic;
 use crate::broker::aws::error::{self, Asked};
+use crate::broker::repeats;
 use crate::broker::sqs::batch::pause;
 use crate::broker::sqs::codec::{self, GROUP};
-use crate::broker::sqs::sender::deduplication;
 use crate::broker::{Error, Kind, Outgoing, Receipt, Result};
 
 /// Tries of what was certainly not carried out.
@@ -51,7 +51,7 @@ impl Letter {
             body: String::from_utf8_lossy(m.payload.as_bytes()).into_owned(),
             attributes: m.headers.iter().filter_map(attribute).collect(),
             group,
-            deduplication: topic.fifo.then(|| deduplication(run, o)),
+            deduplication: topic.fifo.then(|| repeats::id(run, o)),
         }
     }
 

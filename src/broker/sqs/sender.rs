@@ -7,7 +7,6 @@ use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
-use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::{of_entry, pause};
@@ -17,8 +16,8 @@ use super::connect::Link;
 use super::md5;
 use super::queue::Queue;
 use crate::broker::aws::error::{self, Asked};
+use crate::broker::repeats;
 use crate::broker::{Error, Kind, Outgoing, Receipt, Result};
-use crate::message::Identity;
 
 /// Bytes of one call that every SQS there has been takes, whatever the largest message of the queue.
 const MOST_BYTES: usize = 262_144;
@@ -56,7 +55,7 @@ impl Letter {
             attributes: codec::attributes(&m.headers),
             system,
             group,
-            deduplication: queue.fifo.then(|| deduplication(run, o)),
+            deduplication: queue.fifo.then(|| repeats::id(run, o)),
         }
     }
 
@@ -83,22 +82,6 @@ impl Letter {
             && same(answer.md5_of_message_attributes(), md5::of_attributes(&self.attributes))
             && same(answer.md5_of_message_system_attributes(), md5::of_system(&self.system))
     }
-}
-
-/// The same for the same message in the same run, so that it is not stored twice however often it is sent; another in every
-/// other run, so that it is not taken for what was sent before and dropped.
-pub fn deduplication(run: &str, o: &Outgoing) -> String {
-    let mut sum = Sha256::new_with_prefix(run.as_bytes());
-    sum.update([0]);
-    match o.message.identity {
-        Identity::Exact(id) => sum.update(id.to_be_bytes()),
-        // Equal messages share a fingerprint, and each of them must get through.
-        Identity::Like(print) => {
-            sum.update(print.to_be_bytes());
-            sum.update(o.sequence.to_be_bytes());
-        }
-    }
-    sum.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Packs letters by count and by bytes, in order.
@@ -216,22 +199,12 @@ fn sort(answer: Answer, letters: Vec<Letter>, asked: Asked<'_>, may: bool, fates
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{DeadLetter, Payload};
+    use crate::message::{DeadLetter, Identity, Payload};
 
     fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         message.identity = identity;
         Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }
-    }
-
-    #[test]
-    fn deduplication_ids_are_of_the_run_and_the_message() {
-        let id = |run: &str, sequence, identity| deduplication(run, &outgoing(sequence, identity));
-        assert_eq!(id("r1", 1, Identity::Exact(7)), id("r1", 2, Identity::Exact(7)), "however it is numbered");
-        assert_ne!(id("r1", 1, Identity::Exact(7)), id("r2", 1, Identity::Exact(7)), "another run sends anew");
-        assert_ne!(id("r1", 1, Identity::Exact(7)), id("r1", 1, Identity::Exact(8)));
-        assert_ne!(id("r1", 1, Identity::Like(7)), id("r1", 2, Identity::Like(7)), "equal messages all get through");
-        assert_eq!(id("r1", 1, Identity::Exact(7)).len(), 64);
     }
 
     #[test]
