@@ -176,3 +176,32 @@ fn from_a_stream_that_is_made_anew_meanwhile_nothing_is_removed() {
     assert!(said.contains("made anew"), "{said}");
     assert_eq!(server.count(&dead), 60, "{said}");
 }
+
+#[test]
+fn an_application_that_answers_is_not_taken_for_the_stream() {
+    let Some(server) = Server::shared() else { return };
+    let (dead, to) = two(&server, 12, json!({}));
+    let (s, from, place) = (Sandbox::new(), server.address(&dead), server.address(&to));
+    let subject = format!("to.{to}.new");
+    let answering = server.answer(&subject, r#"{"error":{"code":500,"description":"no such order"}}"#, 12);
+    let to_subject = format!("subject={subject}");
+    let args = ["replay", &from, "--to", &place, "--to-X", &to_subject, "-y", "--rate", "8/s", "-o", "json"];
+    let run =
+        s.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while server.count(&to) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "it begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // From here on the stream stores without a word, so that the application is the first to answer.
+    let config = json!({ "name": to, "subjects": [format!("to.{to}.>")], "no_ack": true });
+    let changed = server.api(&format!("STREAM.UPDATE.{to}"), &config);
+    assert!(changed["error"].is_null(), "{changed}");
+    let ran = run.wait_with_output().unwrap();
+    answering.join().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((ran.status.code(), &report["failed"]), (Some(3), &json!(0)), "{report}");
+    let unknown = report["indeterminate"].as_u64().unwrap();
+    assert!(unknown > 0 && report["errors"].to_string().contains("no such order"), "{report}");
+    assert_eq!((server.count(&to), server.count(&dead)), (12, unknown), "{report}");
+}

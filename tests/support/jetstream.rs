@@ -167,6 +167,24 @@ impl Server {
         got
     }
 
+    /// Answers so many messages that are sent to a subject, as an application does that listens there.
+    pub fn answer(&self, subject: &str, with: &'static str, many: usize) -> std::thread::JoinHandle<()> {
+        let server = Server::at(&self.url, &json!({}));
+        server.say_raw(&format!("SUB {subject} 2\r\n"));
+        // An answer to this comes once the server has taken that.
+        server.api("INFO", &json!({}));
+        std::thread::spawn(move || {
+            for _ in 0..many {
+                let asked = server.line().next();
+                server.say(&asked.reply.expect("where to answer"), with);
+            }
+        })
+    }
+
+    fn say_raw(&self, text: &str) {
+        self.line().send(text.as_bytes());
+    }
+
     /// Says something without an answer.
     pub fn say(&self, subject: &str, body: &str) {
         self.line().send(format!("PUB {subject} {}\r\n{body}\r\n", body.len()).as_bytes());

@@ -314,6 +314,10 @@ fn fate(message: &Message, letter: &Letter) -> Result<Receipt> {
     let ack: Ack = serde_json::from_slice(&message.payload)
         .map_err(|e| unknown(&format!("what listens to {subject} is no stream")).because(e))?;
     match (ack.error, ack.stream) {
+        // An application that listens there too may answer before the stream, which numbers all of its refusals.
+        (Some(refusal), _) if refusal.err_code == 0 => {
+            Err(unknown(&format!("what listens to {subject} is no stream")).because(refusal.description))
+        }
         (Some(refusal), _) => Err(error::of_publish(&refusal, subject)),
         (None, Some(stream)) if letter.stream.as_ref().is_some_and(|wanted| *wanted != stream) => Err(unknown(
             &format!("stream {stream} has stored it, and not {}", letter.stream.as_deref().unwrap_or_default()),
@@ -372,7 +376,9 @@ mod tests {
             kind(None, r#"{"error":{"code":400,"err_code":10054,"description":"message size"}}"#),
             Kind::TooLarge
         );
-        for other in [r#"{"stream":"T","seq":7}"#, "ok", "{}"] {
+        let answers =
+            [r#"{"error":{"code":500,"description":"no such order"}}"#, r#"{"error":{}}"#, r#"{"error":"no"}"#];
+        for other in [r#"{"stream":"T","seq":7}"#, "ok", "{}"].into_iter().chain(answers) {
             assert_eq!(kind(None, other), Kind::Indeterminate, "{other}");
         }
     }
