@@ -73,7 +73,7 @@ pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> V
     }
     let of_subject = u64::try_from(info.config.max_msgs_per_subject).ok().filter(|n| *n > 0);
     // What is there of a subject counts too, and how much that is is not known here.
-    if let Some(most) = of_subject.filter(|_| load.messages.is_some_and(|n| n > 0)) {
+    if let Some(most) = of_subject.filter(|_| load.messages.is_none_or(|n| n > 0)) {
         let text = format!("stream {name} keeps {} of a subject", super::number(most, "message"));
         found.push(if info.config.discard == "new" {
             Finding::harm("room", format!("{text}, and may refuse what is more"))
@@ -106,4 +106,21 @@ pub fn most(info: &StreamInfo, max_payload: u64) -> u64 {
     // What is larger than all of the stream may be is confirmed and thrown out at once.
     let whole = limit(info.config.max_bytes).map(|n| n.saturating_sub(OVERHEAD));
     limit(info.config.max_msg_size).into_iter().chain(whole).fold(max_payload, u64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::can::Answer;
+
+    #[test]
+    fn what_keeps_few_of_a_subject_is_told_of_however_much_comes() {
+        let mut info = StreamInfo::default();
+        (info.config.name, info.config.max_msgs_per_subject) = ("S".into(), 1);
+        let harm = |load| send(&info, "s", load, 1000).iter().any(|f| f.answer == Answer::Harm);
+        let load = |messages| Load { messages, ..Load::default() };
+        assert!(harm(load(Some(1))));
+        assert!(harm(load(None)), "how much comes is not known");
+        assert!(!harm(load(Some(0))));
+    }
 }
