@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::cutting;
 use crate::jetstream::Server;
 use crate::own::Own;
 use crate::sandbox::Sandbox;
+use crate::unique;
 
 const MANY: usize = 12_000;
 
@@ -70,4 +72,22 @@ fn a_server_that_stays_away_ends_a_replay_and_the_next_run_finishes_it() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let server = Server::at(&own.url(), &json!({}));
     assert_eq!((server.count("TO"), server.count("DEAD")), (MANY as u64, 0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_purge_whose_answer_is_lost_is_not_said_to_have_removed_none() {
+    let Some(server) = Server::shared() else { return };
+    for (comes_back, says) in [(true, "how many of its 25 messages"), (false, "may or may not have been emptied")] {
+        let name = unique("PURGED");
+        server.make(json!({ "name": name, "subjects": [format!("purged.{name}")] }));
+        server.publish_all(&format!("purged.{name}"), &(0..25).map(|n| n.to_string()).collect::<Vec<_>>());
+        let address = format!("{}/{name}", cutting::at(&server.url, "\"purged\":", comes_back));
+        let s = Sandbox::new();
+        let ran = s.run(&["purge", &address, "--all", "--no-backup", "-y", "--timeout", "3s"]);
+        assert_eq!((ran.code, server.count(&name)), (3, 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains("unknown outcome") && ran.stderr.contains(says), "{}", ran.stderr);
+        // Of what is known to be empty nothing is unknown.
+        let ran = s.run(&["purge", &server.address(&name), "--all", "--no-backup", "-y", "-o", "json"]);
+        assert_eq!((ran.code, &ran.json()["purged"]), (0, &json!(0)), "{}", ran.stderr);
+    }
 }

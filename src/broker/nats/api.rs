@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use super::connect::Line;
+use super::connect::{Line, Unanswered};
 use super::error::{self, Refusal, code};
 use super::stream::{ConsumerInfo, StreamInfo};
 use crate::broker::{Error, Kind, Result};
@@ -66,19 +66,20 @@ impl Line {
         operation: &str,
         question: &Json,
         doing: &'static str,
-    ) -> Result<Reply<T>> {
+    ) -> Result<Reply<T>, Unanswered> {
         let payload = if question.is_null() { Bytes::new() } else { Bytes::from(question.to_string()) };
         let asked = self.ask(&format!("{}.{operation}", self.prefix), payload).await;
-        let answer = asked.map_err(|e| match e.kind() {
-            Kind::NotFound => error::no_jetstream(&self.place).during(doing),
-            _ => e.during(doing),
+        let answer = asked.map_err(|Unanswered { error: e, heard }| {
+            let error = if e.kind() == Kind::NotFound { error::no_jetstream(&self.place) } else { e };
+            Unanswered { error: error.during(doing), heard }
         })?;
-        let said: Answered = serde_json::from_slice(&answer.message.payload).map_err(|e| odd(operation, e))?;
+        let odd = |e| Unanswered { error: odd(operation, e), heard: true };
+        let said: Answered = serde_json::from_slice(&answer.message.payload).map_err(odd)?;
         let again = answer.again;
         if let Some(refusal) = said.error {
             return Ok(Reply { answer: Err(refusal), again });
         }
-        let told = serde_json::from_slice(&answer.message.payload).map_err(|e| odd(operation, e))?;
+        let told = serde_json::from_slice(&answer.message.payload).map_err(odd)?;
         Ok(Reply { answer: Ok(told), again })
     }
 
@@ -89,7 +90,7 @@ impl Line {
         doing: &'static str,
         what: &str,
     ) -> Result<T> {
-        self.call(operation, &question, doing).await?.answer.map_err(|r| error::of_api(&r, doing, what))
+        self.call::<T>(operation, &question, doing).await?.answer.map_err(|r| error::of_api(&r, doing, what))
     }
 
     /// All of a list that comes in pages: the field `of` of the answers.
@@ -193,15 +194,31 @@ impl Line {
         }
     }
 
-    /// Removes everything below a number; how many went.
+    /// Removes everything below a number, of which there were so many; how many went.
     ///
     /// # Errors
-    /// `Rejected` where the stream is not to be purged; `Denied`.
-    pub async fn purge(&self, stream: &str, below: u64) -> Result<u64> {
-        let what = format!("stream {stream}");
-        let operation = format!("STREAM.PURGE.{stream}");
-        let told: Json = self.told(&operation, json!({ "seq": below }), "purging the stream", &what).await?;
-        Ok(told["purged"].as_u64().unwrap_or(0))
+    /// `Rejected` where the stream is not to be purged; `Denied`; `Indeterminate` where the answer was lost.
+    pub async fn purge(&self, stream: &str, below: u64, there: u64) -> Result<u64> {
+        let doing = "purging the stream";
+        let unknown = |what: String| Error::new(Kind::Indeterminate, format!("stream {stream} {what}")).during(doing);
+        let lost = || unknown("may or may not have been emptied: the answer was lost".into());
+        let asked = self.call::<Json>(&format!("STREAM.PURGE.{stream}"), &json!({ "seq": below }), doing).await;
+        let Reply { answer, again } = match asked {
+            Err(Unanswered { error, heard: true }) => return Err(lost().because(error)),
+            asked => asked?,
+        };
+        match answer.map(|told| told["purged"].as_u64().unwrap_or(0)) {
+            // The first time was heard: that time it counted.
+            Ok(0) if again && there > 0 => Err(unknown(format!(
+                "has been emptied, but the connection was lost meanwhile: how many of its {} this run removed is not known",
+                super::number(there, "message")
+            ))),
+            Ok(gone) => Ok(gone),
+            Err(r) => {
+                let refused = error::of_api(&r, doing, &format!("stream {stream}"));
+                Err(if again { lost().because(refused) } else { refused })
+            }
+        }
     }
 
     /// All streams, or those that capture a subject.

@@ -180,19 +180,34 @@ pub struct Answer {
     pub again: bool,
 }
 
+/// Why there is no answer.
+pub struct Unanswered {
+    /// As it is told.
+    pub error: Error,
+    /// The question went out all the same, so that what it asks for may be done.
+    pub heard: bool,
+}
+
+impl From<Unanswered> for Error {
+    fn from(u: Unanswered) -> Error {
+        u.error
+    }
+}
+
 impl Line {
     /// Asks and waits. What is asked must do no harm twice: where the connection is lost it is asked again.
     ///
     /// # Errors
     /// `Timeout`, `Denied`, `Unreachable`; `NotFound` where nobody answers to that subject.
-    pub async fn ask(&self, subject: &str, payload: Bytes) -> Result<Answer> {
-        let (mut again, mut losses) = (false, 0);
+    pub async fn ask(&self, subject: &str, payload: Bytes) -> std::result::Result<Answer, Unanswered> {
+        let mut losses = 0;
         loop {
+            let again = losses > 0;
+            let failed = |heard: bool, error| Unanswered { error, heard: heard || again };
             let (mut said, mut state) = (self.said.subscribe(), self.state.clone());
             let before = *state.borrow_and_update();
             if !before.up {
-                self.wait_for_connection().await?;
-                again = true;
+                self.wait_for_connection().await.map_err(|e| failed(false, e))?;
                 continue;
             }
             let question = Request::new().payload(payload.clone()).timeout(None);
@@ -204,19 +219,19 @@ impl Line {
                         Err(Error::new(Kind::NotFound, format!("nobody at {} answers to {subject}", self.place)))
                     }
                     Err(e) => Err(Error::new(Kind::Unreachable, format!("{} could not be asked", self.place)).because(e)),
-                },
-                refused = refusal(&mut said, subject) => return Err(error::denied(&refused)),
+                }.map_err(|e| failed(false, e)),
+                refused = refusal(&mut said, subject) => return Err(failed(false, error::denied(&refused))),
                 () = lost(&mut state, before.lost) => {
-                    (again, losses) = (true, losses + 1);
+                    losses += 1;
                     // A server that ends the connection over the answer does so each time.
                     if losses >= LOSSES {
                         let text = format!("the connection to {} was lost {losses} times while it was asked", self.place);
-                        return Err(Error::new(Kind::Unreachable, text));
+                        return Err(failed(true, Error::new(Kind::Unreachable, text)));
                     }
                 }
                 () = tokio::time::sleep(self.longest) => {
-                    return Err(Error::new(Kind::Timeout, format!("{} did not answer within {:?}", self.place, self.longest))
-                        .hint("--timeout sets how long to wait"));
+                    let e = Error::new(Kind::Timeout, format!("{} did not answer within {:?}", self.place, self.longest));
+                    return Err(failed(true, e.hint("--timeout sets how long to wait")));
                 }
             }
         }

@@ -252,7 +252,7 @@ impl Source for NatsSource {
             return Ok(None);
         }
         let info = stream(&self.link, self.name()).await?;
-        Ok(Some(self.link.purge(self.name(), info.state.last_seq + 1).await?))
+        Ok(Some(self.link.purge(self.name(), info.state.last_seq + 1, info.state.messages).await?))
     }
 
     fn whole_purge_notes(&self) -> Vec<String> {
