@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::cutting;
 use crate::jetstream::Server;
 use crate::sandbox::Sandbox;
 use crate::{rows, unique};
@@ -161,4 +162,35 @@ fn what_was_told_of_an_earlier_stream_of_the_name_is_not_of_this_one() {
     let ran = s.run(&["replay", &f.address(), "-y", "-o", "json"]);
     assert_eq!((ran.code, &ran.json()["replayed"]), (0, &json!(0)), "{}", ran.stderr);
     assert_eq!(f.server.count(&f.stream), 6);
+}
+
+#[test]
+fn few_of_what_may_be_large_are_asked_for_at_once() {
+    let Some(server) = Server::shared() else { return };
+    let (stream, many) = (unique("LARGE"), 90);
+    server.make(json!({ "name": stream, "subjects": [format!("large.{stream}")] }));
+    let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{stream}.>");
+    server.make(json!({ "name": format!("{stream}_KEPT"), "subjects": [subject] }));
+    server.publish_all(&format!("large.{stream}"), &(0..many).map(|n| n.to_string()).collect::<Vec<_>>());
+    server.consume(&stream, "billing", &json!({}));
+    for m in server.pull(&stream, "billing", many) {
+        server.say(&m.reply.unwrap(), "+TERM");
+    }
+    let began = Instant::now();
+    while server.count(&format!("{stream}_KEPT")) < many {
+        assert!(began.elapsed() < Duration::from_secs(20), "no advisories");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let s = Sandbox::new();
+    let ids: Vec<String> = (1..=many).flat_map(|n| ["--id".to_owned(), n.to_string()]).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for more in [&["-X", "consumer=billing"][..], &ids] {
+        let way = cutting::slow(&server.url, format!("$JS.API.STREAM.MSG.GET.{stream} "));
+        let address = format!("{}/{stream}", way.url);
+        let ran = s.run(&[&["filter", &address, "true"], more].concat());
+        assert_eq!((ran.code, rows(&ran).len() as u64), (0, many), "{}", ran.stderr);
+        // A server takes a megabyte at least, so that these were sixteen of them.
+        let most = way.at_once();
+        assert!((1..=16).contains(&most), "{most} at once");
+    }
 }

@@ -1,5 +1,7 @@
 //! The task that reads for a scan.
 
+use std::collections::VecDeque;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -12,10 +14,13 @@ use super::settle::Handed;
 use super::walk::{self, Walk};
 use crate::broker::{Batch, Closed, Delivery, Result, Token};
 
-/// Gets under way at once, where numbers are known.
-const AT_ONCE: usize = 64;
-/// Messages by number that are asked for together.
-const PAGE: usize = 256;
+/// Messages by number that are asked for at once, and handed on together, at most.
+const AT_ONCE: u64 = 64;
+
+/// How many of them, where one may be so large: which of a stream are picked, the average of all does not tell.
+pub fn at_once(largest: u64) -> usize {
+    usize::try_from((walk::ON_THE_WAY / largest.max(1)).clamp(1, AT_ONCE)).unwrap_or(1)
+}
 
 /// What is to be read.
 pub enum What {
@@ -23,8 +28,8 @@ pub enum What {
     All(Walk),
     /// These numbers.
     These(Vec<u64>),
-    /// What a consumer gave up on.
-    GivenUp(Box<Advisories>),
+    /// What a consumer gave up on; and of it what is known and not read yet.
+    GivenUp(Box<Advisories>, VecDeque<GivenUp>),
 }
 
 /// Reads one scan.
@@ -41,6 +46,8 @@ pub struct Reader {
     pub last: u64,
     /// When the stream was made.
     pub created: String,
+    /// Those by number that are asked for at once.
+    pub at_once: usize,
     /// At most so many.
     pub remaining: u64,
     /// What was handed out.
@@ -114,17 +121,20 @@ impl Reader {
                 if numbers.is_empty() {
                     return Ok(None);
                 }
-                let some: Vec<u64> = numbers.drain(..PAGE.min(numbers.len())).collect();
-                let got = walk::many(&self.link, &self.stream, some, AT_ONCE).await?;
+                let some: Vec<u64> = numbers.drain(..self.at_once.min(numbers.len())).collect();
+                let got = walk::many(&self.link, &self.stream, some, self.at_once).await?;
                 Ok(Some(got.into_iter().flatten().map(|stored| (stored, None)).collect()))
             }
-            What::GivenUp(advisories) => {
-                let Some(mut page) = advisories.page().await? else { return Ok(None) };
-                page.retain(|g| g.seq <= self.last);
-                let numbers: Vec<u64> = page.iter().map(|g| g.seq).collect();
-                let got = walk::many(&self.link, &self.stream, numbers, AT_ONCE).await?;
-                let mut there = Vec::with_capacity(page.len());
-                for (stored, given_up) in got.into_iter().zip(page) {
+            What::GivenUp(advisories, known) => {
+                if known.is_empty() {
+                    let Some(page) = advisories.page().await? else { return Ok(None) };
+                    known.extend(page.into_iter().filter(|g| g.seq <= self.last));
+                }
+                let some: Vec<GivenUp> = known.drain(..self.at_once.min(known.len())).collect();
+                let numbers: Vec<u64> = some.iter().map(|g| g.seq).collect();
+                let got = walk::many(&self.link, &self.stream, numbers, self.at_once).await?;
+                let mut there = Vec::with_capacity(some.len());
+                for (stored, given_up) in got.into_iter().zip(some) {
                     match stored {
                         Some(stored) => there.push((stored, Some(given_up))),
                         None => self.gone += 1,

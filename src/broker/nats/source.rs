@@ -1,5 +1,6 @@
 //! A stream, or what a consumer of it gave up on, opened to read from.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::Value as Json;
 use super::advisories::{self, Advisories};
 use super::codec::Letters;
 use super::connect::{self, Link};
-use super::reader::{Reader, What};
+use super::reader::{Reader, What, at_once};
 use super::scan::StreamScan;
 use super::settle::Handed;
 use super::stream::StreamInfo;
@@ -125,7 +126,8 @@ impl NatsSource {
     /// What is to be read of the stream as it is now.
     async fn what(&self, info: &StreamInfo, request: &ScanRequest) -> Result<What> {
         if let Some(consumer) = &self.consumer {
-            return Ok(What::GivenUp(Box::new(Advisories::of(&self.link, self.name(), consumer).await?)));
+            let advisories = Advisories::of(&self.link, self.name(), consumer).await?;
+            return Ok(What::GivenUp(Box::new(advisories), VecDeque::new()));
         }
         let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(ids) = hints.ids {
@@ -230,7 +232,7 @@ impl Source for NatsSource {
         let messages = match &what {
             What::All(_) => Some(info.state.messages),
             What::These(numbers) => Some(numbers.len() as u64),
-            What::GivenUp(_) => None,
+            What::GivenUp(..) => None,
         };
         let reader = Reader {
             link: self.link.clone(),
@@ -239,6 +241,7 @@ impl Source for NatsSource {
             what,
             created: info.created.clone(),
             last: info.state.last_seq,
+            at_once: at_once(can::most(&info, self.link.client.max_payload() as u64)),
             remaining: request.at_most.unwrap_or(u64::MAX),
             handed: Handed::default(),
             stop: self.ctx.stop.clone(),

@@ -11,8 +11,8 @@ use crate::broker::Result;
 const AT_ONCE: usize = 128;
 /// Numbers of one page.
 const PAGE: u64 = 512;
-/// Bytes of messages that may be under way at once, on average.
-const ON_THE_WAY: u64 = 16 << 20;
+/// Bytes of messages that may be under way at once.
+pub const ON_THE_WAY: u64 = 16 << 20;
 
 /// Where a reading is.
 pub struct Walk {
