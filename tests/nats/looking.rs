@@ -105,3 +105,30 @@ fn what_is_wrong_is_said_in_seconds() {
         assert!(began.elapsed().as_secs() < 10, "{address}: {:?}", began.elapsed());
     }
 }
+
+#[test]
+fn the_newest_are_found_over_gaps_however_wide() {
+    let Some(own) = Own::start("") else { return };
+    let server = Server::at(&own.url(), &json!({}));
+    let s = Sandbox::new();
+    server.make(json!({ "name": "WIDE", "subjects": ["kept", "gone"], "first_seq": 1_000_000_000_000_u64 }));
+    // Seven messages, sixty thousand numbers apart; and some that stand side by side.
+    for n in 0..7 {
+        server.publish("kept", "", n.to_string().as_bytes());
+        server.publish_all("gone", &vec![String::new(); 60_000]);
+        let purged = server.api("STREAM.PURGE.WIDE", &json!({ "filter": "gone" }));
+        assert_eq!(purged["purged"], 60_000, "{purged}");
+    }
+    server.publish_all("kept", &["7".to_owned(), "8".to_owned()]);
+    server.publish_all("gone", &vec![String::new(); 60_000]);
+    server.api("STREAM.PURGE.WIDE", &json!({ "filter": "gone" }));
+    let asked = || server.api("INFO", &json!({}))["api"]["total"].as_u64().unwrap();
+    for many in 1..=10_usize {
+        let before = asked();
+        let newest = s.run(&["inspect", &server.address("WIDE"), "--newest", "-n", &many.to_string(), "-o", "jsonl"]);
+        let bodies: Vec<_> = rows(&newest).iter().map(|m| m["body"].as_u64().unwrap()).collect();
+        assert_eq!(bodies, (9_u64.saturating_sub(many as u64)..9).collect::<Vec<_>>(), "{}", newest.stderr);
+        let questions = asked() - before;
+        assert!(questions < 20_000, "{questions} questions for {many}");
+    }
+}

@@ -12,6 +12,7 @@ pub mod error;
 pub mod fit;
 mod gauge;
 mod list;
+mod newest;
 mod pump;
 mod reader;
 mod scan;

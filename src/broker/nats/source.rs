@@ -139,7 +139,7 @@ impl NatsSource {
             return Ok(What::These(numbers));
         }
         let mut walk = Walk::new(&self.link, self.name(), ALL, &info.state);
-        if let Some(most) = request.at_most.filter(|_| self.newest) {
+        if let Some(most) = request.at_most.filter(|most| self.newest && *most < info.state.messages) {
             walk.begin_at(walk.number_from_end(most).await?);
         }
         Ok(What::All(walk))

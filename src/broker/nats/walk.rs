@@ -4,6 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::api::Stored;
 use super::connect::Link;
+use super::newest::{FAN, Search, Step};
 use super::stream::{State, matches};
 use crate::broker::Result;
 
@@ -74,19 +75,25 @@ impl Walk {
     /// # Errors
     /// As the connection is.
     pub async fn number_from_end(&self, many_of_them: u64) -> Result<u64> {
-        let (mut end, mut found) = (self.last, 0);
-        while end >= self.next && found < many_of_them {
-            let begin = self.next.max(end.saturating_sub(self.page - 1));
-            let got = many(&self.link, &self.stream, begin..=end, self.at_once).await?;
-            for m in got.iter().flatten().rev() {
-                found += 1;
-                if found == many_of_them {
-                    return Ok(m.seq);
+        let mut search = Search::new(self.next, self.last, many_of_them, self.page);
+        loop {
+            match search.step() {
+                Step::Read(numbers) => {
+                    let got = many(&self.link, &self.stream, numbers, self.at_once).await?;
+                    let wanted = got.iter().flatten().filter(|m| matches(&self.subject, &m.subject));
+                    search.read(&wanted.map(|m| m.seq).collect::<Vec<_>>());
                 }
+                Step::Probe(starts) => {
+                    let first = async |seq| {
+                        let next = self.link.next(&self.stream, &self.subject, seq).await;
+                        next.map(|m| m.map(|m| m.seq))
+                    };
+                    let asked = stream::iter(starts.into_iter().map(first)).buffered(self.at_once.min(FAN as usize));
+                    search.probed(&asked.try_collect::<Vec<_>>().await?);
+                }
+                Step::Found(seq) => return Ok(seq),
             }
-            end = begin - 1;
         }
-        Ok(self.next)
     }
 }
 
