@@ -45,6 +45,7 @@ fn row(broker: &str, c: &Capabilities) -> String {
         Accuracy::Exact => "exact",
         Accuracy::Approximate => "approximate",
         Accuracy::UpperBound => "upper bound",
+        Accuracy::LowerBound => "lower bound",
     };
     let name = if c.kind == broker { broker.to_owned() } else { format!("{broker}, {}", c.kind) };
     format!("| {name} | {look} | {sees} | {removes} | {holds} | {order} | {ids} | {depth} |")

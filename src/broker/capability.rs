@@ -117,6 +117,8 @@ pub enum Accuracy {
     Approximate,
     /// At most so many.
     UpperBound,
+    /// So many at least.
+    LowerBound,
 }
 
 impl Capabilities {

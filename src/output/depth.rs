@@ -46,6 +46,7 @@ fn accuracy(a: Accuracy) -> &'static str {
         Accuracy::Exact => "exact",
         Accuracy::Approximate => "approximate",
         Accuracy::UpperBound => "upper bounds",
+        Accuracy::LowerBound => "lower bounds",
     }
 }
 

@@ -38,12 +38,13 @@ pub fn render(rows: &[Found], now: Timestamp, look: &Look) -> (String, Vec<Strin
     table::render(&columns, &cells, look)
 }
 
-/// `~` where the broker's own count may be behind, `≤` where there are no more.
+/// `~` where the broker's own count may be behind, `≤` where there are no more, `≥` where there are no fewer.
 fn waiting(depth: &Depth) -> String {
     let mark = match depth.accuracy {
         Accuracy::Exact => "",
         Accuracy::Approximate => "~",
         Accuracy::UpperBound => "≤",
+        Accuracy::LowerBound => "≥",
     };
     depth.waiting().map_or_else(|| human::known(None), |n| format!("{mark}{}", human::count(n)))
 }

@@ -165,6 +165,41 @@ fn what_was_told_of_an_earlier_stream_of_the_name_is_not_of_this_one() {
 }
 
 #[test]
+fn where_one_of_the_two_subjects_is_kept_counts_are_lower_bounds() {
+    let Some(f) = Failed::new(true) else { return };
+    let s = Sandbox::new();
+    let depth = |stderr: Option<&str>| {
+        let ran = s.run(&["depth", &f.address(), "-o", "json"]);
+        assert_eq!((ran.code, ran.stderr.contains("are not seen")), (0, stderr.is_some()), "{}", ran.stderr);
+        assert!(ran.stderr.contains(stderr.unwrap_or_default()), "{}", ran.stderr);
+        (ran.json()[0]["ready"].clone(), ran.json()[0]["accuracy"].clone())
+    };
+    assert_eq!(depth(None), (json!(4), json!("exact")));
+    for (kept, says, ready) in [("MAX_DELIVERIES", "it terminated", 3), ("MSG_TERMINATED", "max_deliver", 1)] {
+        // What is kept already of the other kind is as if it had never been.
+        let (name, other) = (format!("{}_KEPT", f.stream), ["MAX_DELIVERIES", "MSG_TERMINATED"]);
+        let subject = |kind: &str| format!("$JS.EVENT.ADVISORY.CONSUMER.{kind}.{}.>", f.stream);
+        let config = json!({ "name": name, "subjects": [subject(kept)] });
+        assert!(f.server.api(&format!("STREAM.UPDATE.{name}"), &config)["error"].is_null());
+        assert_eq!(depth(Some(says)), (json!(ready), json!("lower-bound")));
+        let text = s.run(&["depth", &f.address(), "-o", "table"]);
+        assert!(text.stdout().contains("lower bounds"), "{}", text.stdout());
+        // Few are not few enough where there may be more.
+        let check = s.run(&["check", &f.address(), "--warn", "10", "--crit", "20"]);
+        assert_eq!(check.code, 3, "{}{}", check.stdout(), check.stderr);
+        let check = s.run(&["check", &f.address(), "--crit", &ready.to_string()]);
+        assert_eq!(check.code, 2, "{}{}", check.stdout(), check.stderr);
+        let found = s.run(&["list", &f.server.url, "-o", "jsonl"]);
+        let end = format!("/{}?consumer=billing", f.stream);
+        let row = rows(&found).into_iter().find(|r| r["queue"].as_str().unwrap().ends_with(&end)).unwrap();
+        assert_eq!(row["accuracy"], json!("approximate"), "{row}");
+        let both = json!({ "name": name, "subjects": other.map(subject) });
+        assert!(f.server.api(&format!("STREAM.UPDATE.{name}"), &both)["error"].is_null());
+    }
+    assert_eq!(depth(None), (json!(4), json!("exact")));
+}
+
+#[test]
 fn few_of_what_may_be_large_are_asked_for_at_once() {
     let Some(server) = Server::shared() else { return };
     let (stream, many) = (unique("LARGE"), 90);

@@ -101,6 +101,17 @@ pub async fn kept(link: &Line, stream: &str, consumer: &str) -> Result<Vec<(Stre
     Ok(found)
 }
 
+/// What is not seen, as a sentence, where streams keep one of the two subjects and not the other.
+pub fn unseen(kept: &[(StreamInfo, String)], consumer: &str) -> Option<String> {
+    let is_kept = |kind: &str| kept.iter().any(|(_, subject)| subject.starts_with(kind));
+    let (which, missing) = match KINDS.map(is_kept) {
+        [true, false] => ("it terminated", KINDS[1]),
+        [false, true] => ("it was given as often as its max_deliver allows", KINDS[0]),
+        _ => return None,
+    };
+    Some(format!("messages that consumer {consumer} gave up on since {which} are not seen: no stream keeps {missing}"))
+}
+
 /// All advisories about one consumer, of one message the first.
 pub struct Advisories {
     walks: Vec<Walk>,
@@ -109,6 +120,8 @@ pub struct Advisories {
     consumer: String,
     /// When the stream was made: what was told before is of another one of that name.
     since: Option<Timestamp>,
+    /// Messages of both kinds are told of.
+    pub whole: bool,
 }
 
 impl Advisories {
@@ -126,6 +139,7 @@ impl Advisories {
             stream: stream.to_owned(),
             consumer: consumer.to_owned(),
             since,
+            whole: unseen(&kept, consumer).is_none(),
         })
     }
 

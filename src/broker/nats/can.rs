@@ -32,7 +32,10 @@ pub async fn of(link: &Link, info: &StreamInfo, consumer: Option<&str>, ability:
             Ok(kept) => {
                 let mut names: Vec<&str> = kept.iter().map(|(i, _)| i.config.name.as_str()).collect();
                 names.dedup();
-                Finding::yes("advisories", format!("stream {} keeps them", names.join(" and ")))
+                match advisories::unseen(&kept, consumer) {
+                    None => Finding::yes("advisories", format!("stream {} keeps them", names.join(" and "))),
+                    Some(unseen) => Finding::yes("advisories", unseen),
+                }
             }
             Err(e) if e.kind() == Kind::Unsupported => Finding::no("advisories", e.to_string()),
             Err(e) => Finding::unknown("advisories", e.to_string()),

@@ -27,14 +27,17 @@ pub fn of_stream(info: &StreamInfo) -> Depth {
 /// # Errors
 /// As [`Advisories::of`].
 pub async fn of_consumer(link: &Link, stream: &str, consumer: &str) -> Result<Depth> {
-    let mut numbers = Advisories::of(link, stream, consumer).await?.numbers().await?;
+    let advisories = Advisories::of(link, stream, consumer).await?;
+    let accuracy = if advisories.whole { Accuracy::Exact } else { Accuracy::LowerBound };
+    let mut numbers = advisories.numbers().await?;
     let info = link.info(stream, json!({ "deleted_details": true })).await?;
     keep_those_there(&mut numbers, &info);
     let oldest = match numbers.min() {
         Some(first) => link.get(stream, first).await?.and_then(|m| m.time),
         None => None,
     };
-    Ok(Depth { kind: capabilities::of(&info, true).kind, ready: Some(numbers.len()), oldest, ..of_stream(&info) })
+    let kind = capabilities::of(&info, true).kind;
+    Ok(Depth { kind, ready: Some(numbers.len()), oldest, accuracy, ..of_stream(&info) })
 }
 
 fn keep_those_there(numbers: &mut RoaringTreemap, info: &StreamInfo) {

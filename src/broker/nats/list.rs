@@ -95,8 +95,12 @@ impl Picture<'_> {
             let found = self.finds.at(&at);
             found.sources.insert(format!("consumer {consumer}"));
             found.signs.insert(Sign::Advisory);
+            let all = advisories::KINDS.iter().all(|kind| {
+                let subject = format!("{kind}.{stream}.{consumer}");
+                self.streams.iter().any(|s| s.takes(&subject))
+            });
             let before = found.depth.as_ref().and_then(|d| d.ready).unwrap_or(0);
-            // An advisory may be of a message that is gone by now, and there may be two of one.
+            // An advisory may be of a message that is gone by now, and there may be two of one; and of the other kind none.
             found.depth = Some(Depth {
                 kind: "consumer",
                 ready: Some(before + many),
@@ -104,7 +108,7 @@ impl Picture<'_> {
                 delayed: None,
                 unresolved: None,
                 oldest: None,
-                accuracy: Accuracy::UpperBound,
+                accuracy: if all { Accuracy::UpperBound } else { Accuracy::Approximate },
             });
         }
         let found = self.finds.at(&address::shown(self.parts, name));

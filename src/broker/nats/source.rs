@@ -17,6 +17,7 @@ use super::settle::Handed;
 use super::stream::StreamInfo;
 use super::walk::Walk;
 use super::{address, can, capabilities, depth, number, sink, strip};
+use crate::broker::capability::Accuracy;
 use crate::broker::shared::Fresh;
 use crate::broker::{
     Ability, Address, Bound, Capabilities, Context, Depth, Error, Finding, Hints, Kind, Result, Scan, ScanRequest,
@@ -54,13 +55,20 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let parts = address::parts(address)?;
     let link = connect::connect(address, ctx).await?;
     let info = stream(&link, &parts.stream).await?;
+    let mut capabilities = capabilities::of(&info, parts.consumer.is_some());
     if let Some(consumer) = &parts.consumer {
         find_consumer(&link, &parts.stream, consumer).await?;
+        // That there is none, or that it may not be asked, is said when it is read.
+        let kept = advisories::kept(&link, &parts.stream, consumer).await.unwrap_or_default();
+        if let Some(unseen) = advisories::unseen(&kept, consumer) {
+            (ctx.notice)(unseen);
+            capabilities.accuracy = Accuracy::LowerBound;
+        }
     }
     let fresh = Fresh::new(ctx, depth::of_stream(&info));
     Ok(Box::new(NatsSource {
         address: address.clone(),
-        capabilities: capabilities::of(&info, parts.consumer.is_some()),
+        capabilities,
         link,
         ctx: ctx.clone(),
         info,

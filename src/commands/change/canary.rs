@@ -228,7 +228,10 @@ impl Opened<'_> {
     /// a count may do instead of a look.
     async fn returned(&self, wants: Option<u64>) -> Returned {
         let depth = self.source.depth().await.ok();
-        let counted = depth.as_ref().filter(|d| d.accuracy != Accuracy::Approximate).and_then(|d| d.waiting());
+        let counted = depth
+            .as_ref()
+            .filter(|d| matches!(d.accuracy, Accuracy::Exact | Accuracy::UpperBound))
+            .and_then(|d| d.waiting());
         if let (Some(now), Some(wants)) = (counted, wants)
             && now <= wants
         {

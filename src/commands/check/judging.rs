@@ -22,7 +22,7 @@ impl Count {
         Count {
             messages: depth.waiting().ok_or_else(|| "the broker does not say how many there are".to_owned()),
             at_most: depth.accuracy == Accuracy::UpperBound,
-            more: None,
+            more: (depth.accuracy == Accuracy::LowerBound).then(|| "the broker tells of a part of them".to_owned()),
         }
     }
 }
