@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::cluster::{Stored, cluster};
 use crate::on_rabbitmq::fill;
+use crate::preload;
 use crate::rabbit::Broker;
 use crate::sandbox::{Ran, Sandbox};
 
@@ -26,14 +27,7 @@ struct Clock {
 
 impl Clock {
     fn new(s: &Sandbox) -> Clock {
-        let (library, path) = (s.state().join("clock.so"), s.state().join("clock"));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/clock.c");
-        let built = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread", "-o"])
-            .args([library.as_os_str(), source.as_ref(), "-ldl".as_ref()])
-            .output()
-            .expect("a C compiler");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let (library, path) = (preload::built(s, "clock"), s.state().join("clock"));
         let file = File::create(&path).unwrap();
         let of = |path: &std::path::Path| path.display().to_string();
         let environment = [("LD_PRELOAD".to_owned(), of(&library)), ("TEST_CLOCK".to_owned(), of(&path))];

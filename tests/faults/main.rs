@@ -65,8 +65,12 @@ mod archives;
 #[cfg(target_os = "linux")]
 mod clock;
 mod full;
+#[cfg(target_os = "linux")]
+mod preload;
 mod records;
 mod refused;
 mod returning;
 mod stopped;
 mod torn;
+#[cfg(target_os = "linux")]
+mod unsynced;

@@ -60,6 +60,11 @@ impl FileStore {
             self.tail.put_aside(file, &self.path)?;
             (self.notice)(self.tail.told(&self.path));
             self.tail.torn = 0;
+            if let Err(e) = file.sync_all() {
+                // As below: whether it is cut for good cannot be learned by asking again.
+                self.broken = true;
+                return Err(error::io("make durable that a torn piece was cut off from", &self.path, e));
+            }
         }
         Ok(())
     }

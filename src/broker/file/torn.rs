@@ -72,7 +72,7 @@ impl Tail {
         format!("the last {what} of {} {tense} torn ({bytes}, by a writer that was stopped)", path.display())
     }
 
-    /// Adds the torn piece to `PATH.torn`, and when it is safe there cuts it off. Only under the lock.
+    /// Adds the torn piece to `PATH.torn`, and when it is safe there cuts it off; to be synced. Only under the lock.
     ///
     /// # Errors
     /// `Held` where someone who takes no lock has written since; else what the file system says, and the piece is where it
@@ -84,7 +84,7 @@ impl Tail {
             return Err(Error::new(Kind::Held, text));
         }
         self.save(file, archive)?;
-        file.set_len(self.keep).and_then(|()| file.sync_all()).map_err(|e| error::io("cut", archive, e))
+        file.set_len(self.keep).map_err(|e| error::io("cut", archive, e))
     }
 
     /// First step.
