@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
 
 use crate::jetstream::Server;
 use crate::own::Own;
@@ -50,6 +53,59 @@ fn users_tokens_and_nkeys_log_in_and_are_never_shown() {
     s.environment.push(("TOKEN".into(), "hunter2".into()));
     let ran = s.run(&["depth", &server.address("S"), "-X", "token-env=TOKEN"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+/// A JWT as NATS has it: these claims of a key, signed by another.
+fn signed(by: &KeyPair, of: &KeyPair, claims: &Value) -> String {
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let claims = json!({ "iat": 1, "iss": by.public_key(), "sub": of.public_key(), "name": "test", "nats": claims });
+    let text = format!("{}.{}", part(json!({ "typ": "JWT", "alg": "ed25519-nkey" })), part(claims));
+    let signature = URL_SAFE_NO_PAD.encode(by.sign(text.as_bytes()).unwrap());
+    format!("{text}.{signature}")
+}
+
+#[test]
+fn a_credentials_file_logs_in() {
+    let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
+    let (system, stranger) = (KeyPair::new_account(), KeyPair::new_account());
+    let limits = json!({
+        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
+        "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1
+    });
+    let of_account = |key| signed(&operator, key, &json!({ "type": "account", "version": 2, "limits": limits }));
+    let Some(own) = Own::start(&format!(
+        "operator: {}\nsystem_account: {system}\nresolver: MEMORY\nresolver_preload {{ {account}: {}, {system}: {} }}",
+        signed(&operator, &operator, &json!({ "type": "operator", "version": 2 })),
+        of_account(&account),
+        signed(&operator, &system, &json!({ "type": "account", "version": 2 })),
+        account = account.public_key(),
+        system = system.public_key(),
+    )) else {
+        return;
+    };
+    let s = Sandbox::new();
+    for (file, by) in [("good.creds", &account), ("bad.creds", &stranger)] {
+        let claims = json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
+        let jwt = signed(by, &user, &claims);
+        let seed = user.seed().unwrap();
+        s.write(
+            file,
+            &format!(
+                "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
+                 -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+            ),
+        );
+    }
+    let address = format!("{}/S", own.url());
+    for (more, says) in [
+        // It is let in: what is missing is the stream.
+        (&["-X", "creds=good.creds"][..], "there is no stream \"S\""),
+        (&["-X", "creds=bad.creds"], "refused the login (the credentials in bad.creds)"),
+        (&[], "refused the login (without a name)"),
+    ] {
+        let ran = s.run(&[&["depth", &address], more].concat());
+        assert!(ran.code == 1 && ran.stderr.contains(says), "{more:?}: {} {}", ran.code, ran.stderr);
+    }
 }
 
 #[test]
