@@ -205,3 +205,16 @@ fn an_application_that_answers_is_not_taken_for_the_stream() {
     assert!(unknown > 0 && report["errors"].to_string().contains("no such order"), "{report}");
     assert_eq!((server.count(&to), server.count(&dead)), (12, unknown), "{report}");
 }
+
+#[test]
+fn a_stream_in_memory_is_said_to_be_one() {
+    let Some(server) = Server::shared() else { return };
+    let s = Sandbox::new();
+    for (storage, said) in [("memory", true), ("file", false)] {
+        let (dead, to) = two(&server, 5, json!({ "storage": storage }));
+        let (from, place) = (server.address(&dead), server.address(&to));
+        let ran = s.run(&["replay", &from, "--to", &place, "--to-X", &format!("subject=to.{to}.new"), "--dry-run"]);
+        let text = format!("stream {to} is in memory: what it has confirmed is gone when its server stops");
+        assert_eq!((ran.code, ran.stderr.contains(&text)), (0, said), "{}{}", ran.stdout(), ran.stderr);
+    }
+}

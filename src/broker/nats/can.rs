@@ -84,6 +84,10 @@ pub fn send(info: &StreamInfo, subject: &str, load: Load, max_payload: u64) -> V
             Finding::harm("room", format!("{text}: of what is sent to one, the later takes the place of the earlier"))
         });
     }
+    if info.config.storage == "memory" {
+        let text = format!("stream {name} is in memory: what it has confirmed is gone when its server stops");
+        found.push(Finding::limit("storage", text));
+    }
     let window = info.duplicate_window();
     if !window.is_zero() {
         found.push(Finding::yes(

@@ -30,6 +30,9 @@ pub struct Config {
     /// `limits`, `interest`, `workqueue`.
     #[serde(default)]
     pub retention: String,
+    /// `file` or `memory`.
+    #[serde(default)]
+    pub storage: String,
     /// `old` or `new`: what gives way when it is full.
     #[serde(default)]
     pub discard: String,
