@@ -8,6 +8,7 @@ mod jetstream;
 mod logins;
 mod looking;
 mod own;
+mod renumbered;
 mod replaying;
 mod restart;
 #[path = "../support/sandbox.rs"]

@@ -30,6 +30,19 @@ impl Own {
         Some(own)
     }
 
+    /// So many servers that are one cluster, `n0` and so on; they answer questions of JetStream a while later.
+    pub fn cluster(many: usize) -> Option<Vec<Own>> {
+        let taken: Vec<_> = (0..many).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let places: Vec<_> = taken.iter().map(|l| l.local_addr().unwrap()).collect();
+        drop(taken);
+        let routes: Vec<String> = places.iter().map(|p| format!("\"nats://{p}\"")).collect();
+        let one = |n: usize| {
+            let cluster = format!("name: c, listen: \"{}\", routes: [{}]", places[n], routes.join(", "));
+            Own::start(&format!("server_name: n{n}\ncluster {{ {cluster} }}"))
+        };
+        (0..many).map(one).collect()
+    }
+
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }

@@ -77,6 +77,34 @@ impl Server {
         self.line().ask(&format!("$JS.API.{operation}"), "", question.to_string().as_bytes()).json()
     }
 
+    /// Asks a server of a cluster, some of which may be away, until the answer is right.
+    pub fn until(url: &str, operation: &str, question: &Value, right: impl Fn(&Value) -> bool) -> Value {
+        let began = std::time::Instant::now();
+        loop {
+            let server = Server::at(url, &json!({}));
+            server.line().write.set_read_timeout(Some(Duration::from_secs(1))).expect("a time limit");
+            let body = question.to_string();
+            let text =
+                format!("SUB _INBOX.until 2\r\nPUB $JS.API.{operation} _INBOX.until {}\r\n{body}\r\n", body.len());
+            server.say_raw(&text);
+            let mut answer = vec![];
+            let mut some = [0; 1 << 12];
+            let told = loop {
+                let Ok(n @ 1..) = server.line().read.read(&mut some) else { break None };
+                answer.extend_from_slice(&some[..n]);
+                let told = answer.split(|b| *b == b'\n').find_map(|line| serde_json::from_slice::<Value>(line).ok());
+                if told.is_some() {
+                    break told;
+                }
+            };
+            match told {
+                Some(told) if right(&told) => return told,
+                told => assert!(began.elapsed() < Duration::from_secs(60), "{operation}: {told:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// Makes a stream anew.
     pub fn make(&self, config: Value) {
         let name = config["name"].as_str().expect("a name").to_owned();

@@ -11,6 +11,7 @@ use super::codec::Letters;
 use super::connect::Link;
 use super::number;
 use super::settle::Handed;
+use super::stream::StreamInfo;
 use super::walk::{self, Walk};
 use crate::broker::{Batch, Closed, Delivery, Result, Token};
 
@@ -42,10 +43,8 @@ pub struct Reader {
     pub letters: Letters,
     /// What of it.
     pub what: What,
-    /// Nothing that came later.
-    pub last: u64,
-    /// When the stream was made.
-    pub created: String,
+    /// As the stream is when it begins: nothing is read that came later.
+    pub info: StreamInfo,
     /// Those by number that are asked for at once.
     pub at_once: usize,
     /// At most so many.
@@ -128,7 +127,7 @@ impl Reader {
             What::GivenUp(advisories, known) => {
                 if known.is_empty() {
                     let Some(page) = advisories.page().await? else { return Ok(None) };
-                    known.extend(page.into_iter().filter(|g| g.seq <= self.last));
+                    known.extend(page.into_iter().filter(|g| g.seq <= self.info.state.last_seq));
                 }
                 let some: Vec<GivenUp> = known.drain(..self.at_once.min(known.len())).collect();
                 let numbers: Vec<u64> = some.iter().map(|g| g.seq).collect();

@@ -32,8 +32,7 @@ impl StreamScan {
             link: reader.link.clone(),
             stream: reader.stream.clone(),
             handed: reader.handed.clone(),
-            created: reader.created.clone(),
-            last: reader.last,
+            info: reader.info.clone(),
         };
         let task = tokio::spawn(reader.run(out, closing.clone()));
         StreamScan { batches, closing, task, settling: Arc::new(settling), bound }

@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use roaring::RoaringTreemap;
 
 use super::connect::Link;
+use super::stream::StreamInfo;
 use crate::broker::{Act, Error, Kind, Result, Settlement, Settler};
 
 /// Deletes under way at once.
@@ -40,17 +41,15 @@ pub struct Settling {
     pub stream: String,
     /// What may be removed.
     pub handed: Handed,
-    /// When the stream was made, as it was read.
-    pub created: String,
-    /// Its last number then.
-    pub last: u64,
+    /// The stream, as it was when the scan began.
+    pub info: StreamInfo,
 }
 
 impl Settling {
     /// Whether numbers still mean the messages that were read.
     async fn is_the_same(&self) -> Result<()> {
         let now = self.link.info(&self.stream, serde_json::Value::Null).await?;
-        if now.created == self.created && now.state.last_seq >= self.last {
+        if now.continues(&self.info) {
             return Ok(());
         }
         let text = format!("stream {} was made anew since it was read: its numbers are of other messages", self.stream);

@@ -247,13 +247,12 @@ impl Source for NatsSource {
             stream: self.name().to_owned(),
             letters: Letters::new(Arc::clone(&self.shown), &info),
             what,
-            created: info.created.clone(),
-            last: info.state.last_seq,
             at_once: at_once(can::most(&info, self.link.client.max_payload() as u64)),
             remaining: request.at_most.unwrap_or(u64::MAX),
             handed: Handed::default(),
             stop: self.ctx.stop.clone(),
             gone: 0,
+            info,
         };
         Ok(Box::new(StreamScan::start(reader, Bound { at, messages })))
     }

@@ -123,6 +123,14 @@ impl StreamInfo {
         self.config.retention == "interest"
     }
 
+    /// Whether it is what it was before, so that numbers mean the same messages. In a cluster a stream in memory comes back by
+    /// its old date, empty, and counts from one.
+    pub fn continues(&self, before: &StreamInfo) -> bool {
+        let (now, then) = (&self.state, &before.state);
+        let same_first = now.first_seq > then.first_seq || now.first_ts == then.first_ts;
+        self.created == before.created && now.last_seq >= then.last_seq && now.first_seq >= then.first_seq && same_first
+    }
+
     /// Why no message can be removed, where that is so.
     pub fn keeps_all(&self) -> Option<&'static str> {
         match &self.config {
@@ -202,6 +210,22 @@ pub fn is_subject(s: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_counts_anew_is_another_one() {
+        let info = |created: &str, first_seq, first_ts: &str, last_seq| {
+            let mut info = StreamInfo { created: created.into(), ..StreamInfo::default() };
+            info.state = State { first_seq, last_seq, first_ts: first_ts.parse().ok(), ..State::default() };
+            info
+        };
+        let (early, late) = ("2026-11-28T10:00:00Z", "2026-11-28T11:00:00Z");
+        let before = info("a", 3, early, 9);
+        assert!(info("a", 3, early, 9).continues(&before) && info("a", 3, early, 12).continues(&before));
+        assert!(info("a", 5, late, 12).continues(&before), "the first are gone");
+        assert!(!info("b", 3, early, 9).continues(&before), "made at another time");
+        assert!(!info("a", 3, early, 8).continues(&before) && !info("a", 1, late, 12).continues(&before));
+        assert!(!info("a", 3, late, 12).continues(&before), "another message has that number");
+    }
 
     #[test]
     fn subjects_match_word_by_word() {
