@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # kafka.sh install|start|stop|kill|env|log|share
 # One node of Apache Kafka, broker and controller in one, from Maven Central.
+# DLQ_KAFKA_JOIN=FOLDER: a second node, a broker only, of the cluster whose run folder this is.
+# DLQ_KAFKA_SETTINGS: more lines for the server's settings.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=lib.sh
@@ -110,12 +112,17 @@ tokens() {
 }
 
 configure() {
+  local roles=broker,controller node=1 own=",CONTROLLER://127.0.0.1:$controller" quorum=$controller
+  if [[ -n ${DLQ_KAFKA_JOIN:-} ]]; then
+    roles=broker node=2 own=''
+    quorum=$(sed -n 's/^controller=//p' "$DLQ_KAFKA_JOIN/kafka/ports")
+  fi
   mkdir -p "$state/data" "$state/log"
   cat >"$state/server.properties" <<END
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$plain,SSL://127.0.0.1:$tls,SASL_PLAINTEXT://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller
+process.roles=$roles
+node.id=$node
+controller.quorum.bootstrap.servers=127.0.0.1:$quorum
+listeners=PLAINTEXT://127.0.0.1:$plain,SSL://127.0.0.1:$tls,SASL_PLAINTEXT://127.0.0.1:$sasl$own
 advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SSL://127.0.0.1:$tls,SASL_PLAINTEXT://127.0.0.1:$sasl
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
@@ -150,6 +157,7 @@ errors.deadletterqueue.auto.create.topics.enable=false
 log.cleaner.backoff.ms=200
 log.initial.task.delay.ms=500
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+${DLQ_KAFKA_SETTINGS:-}
 END
 }
 
@@ -182,8 +190,14 @@ start_locked() {
   configure
   local logging=-Dorg.slf4j.simpleLogger.defaultLogLevel=warn
   if [[ ! -e $state/data/meta.properties ]]; then
-    java "$logging" -cp "$root/lib/*" kafka.tools.StorageTool format --standalone -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)" \
-      -S 'SCRAM-SHA-256=[name=me,password=secret]' -S 'SCRAM-SHA-512=[name=me,password=secret]' \
+    local format
+    if [[ -n ${DLQ_KAFKA_JOIN:-} ]]; then
+      format=(--no-initial-controllers -t "$(sed -n 's/^cluster.id=//p' "$DLQ_KAFKA_JOIN/kafka/data/meta.properties")")
+    else
+      format=(--standalone -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)"
+        -S 'SCRAM-SHA-256=[name=me,password=secret]' -S 'SCRAM-SHA-512=[name=me,password=secret]')
+    fi
+    java "$logging" -cp "$root/lib/*" kafka.tools.StorageTool format "${format[@]}" \
       -c "$state/server.properties" >"$state/log/format.log" 2>&1 || {
       tail -n 5 "$state/log/format.log" >&2
       give_up "its storage could not be formatted (log: $state/log/format.log)"

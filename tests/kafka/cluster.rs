@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
@@ -72,8 +72,25 @@ impl Cluster {
     }
 
     pub fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let topic =
-            settings.iter().fold(NewTopic::new(name, partitions, TopicReplication::Fixed(1)), |t, (k, v)| t.set(k, v));
+        self.place(name, partitions, TopicReplication::Fixed(1), settings);
+    }
+
+    /// A new topic of one partition, on this node.
+    pub fn topic_on(&self, node: i32, settings: &[(&str, &str)]) -> String {
+        let name = self.name();
+        self.place(&name, 1, TopicReplication::Variable(&[&[node]]), settings);
+        name
+    }
+
+    /// Changes one setting of a topic, and gives the others back to the cluster.
+    pub fn alter(&self, topic: &str, setting: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
+        let changed = futures::executor::block_on(self.admin().alter_configs([&change], &AdminOptions::new()));
+        changed.expect("alter")[0].as_ref().expect("altered");
+    }
+
+    fn place(&self, name: &str, partitions: i32, on: TopicReplication<'_>, settings: &[(&str, &str)]) {
+        let topic = settings.iter().fold(NewTopic::new(name, partitions, on), |t, (k, v)| t.set(k, v));
         let made = futures::executor::block_on(self.admin().create_topics([&topic], &AdminOptions::new()));
         made.expect("create")[0].as_ref().expect("created");
         let began = Instant::now();
@@ -137,7 +154,7 @@ impl Cluster {
         producer
     }
 
-    /// Low and high of each partition, in their order.
+    /// The first offset of each partition and the one behind what is committed, in their order.
     pub fn ends(&self, topic: &str) -> Vec<(i64, i64)> {
         let consumer: BaseConsumer = self.config().create().expect("a consumer");
         let patience = Duration::from_secs(10);
@@ -145,6 +162,20 @@ impl Cluster {
         let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|p| p.id()).collect();
         let ends = partitions.iter().map(|p| consumer.fetch_watermarks(topic, *p, patience));
         ends.collect::<Result<_, _>>().unwrap_or_default()
+    }
+
+    /// Behind the last record of a partition, whether it is committed or not.
+    pub fn stored(&self, topic: &str, partition: i32) -> i64 {
+        let mut config = self.config();
+        let consumer: BaseConsumer = config.set("isolation.level", "read_uncommitted").create().expect("a consumer");
+        consumer.fetch_watermarks(topic, partition, Duration::from_secs(10)).map_or(0, |(_, high)| high)
+    }
+
+    /// The node that leads a partition; none while it is away.
+    pub fn leader(&self, topic: &str, partition: usize) -> Option<i32> {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).ok()?;
+        Some(metadata.topics()[0].partitions().get(partition)?.leader()).filter(|node| *node >= 0)
     }
 
     /// All there is to read at `read_committed`, in order of partition and offset.

@@ -1,56 +1,13 @@
 //! From one cluster to another: confirmed, then marked, whatever happens to the other one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, Stored, cluster};
+use crate::node::Node;
 use crate::replaying::{counted, numbered};
 use crate::sandbox::Sandbox;
-use crate::servers;
-
-/// Another cluster, with servers of its own.
-struct Second {
-    at: tempfile::TempDir,
-    cluster: Option<Cluster>,
-}
-
-impl Second {
-    /// None where this machine is not the one that starts the first.
-    fn start() -> Option<Second> {
-        servers::var("DLQ_TEST_KAFKA_CONTROL")?;
-        let mut second = Second { at: tempfile::tempdir().expect("a folder"), cluster: None };
-        second.control("start");
-        let told = second.script("env").output().expect("run the script");
-        let told = String::from_utf8(told.stdout).expect("text");
-        let url = told.lines().find_map(|l| l.strip_prefix("export DLQ_TEST_KAFKA_URL=")).expect("its address");
-        second.cluster = Some(Cluster::at(url.to_owned()));
-        Some(second)
-    }
-
-    fn script(&self, what: &str) -> Command {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/brokers/kafka.sh"));
-        command.arg(what).env("DLQ_BROKERS_RUN", self.at.path()).env("DLQ_KAFKA_HEAP", "256m");
-        command
-    }
-
-    fn control(&self, what: &str) {
-        let done = self.script(what).stdout(Stdio::null()).status().expect("run the script");
-        assert!(done.success(), "{what}");
-    }
-
-    fn cluster(&self) -> &Cluster {
-        self.cluster.as_ref().expect("started")
-    }
-}
-
-impl Drop for Second {
-    fn drop(&mut self) {
-        // Its topics go with it.
-        self.cluster.take().into_iter().for_each(std::mem::forget);
-        self.control("stop");
-    }
-}
 
 /// What a record is besides where it is.
 fn content(records: &[Stored]) -> BTreeSet<Stored> {
@@ -65,7 +22,7 @@ fn content(records: &[Stored]) -> BTreeSet<Stored> {
 #[test]
 fn what_is_confirmed_there_is_resolved_here_even_if_it_dies_meanwhile() {
     let Some(cluster) = cluster() else { return };
-    let Some(second) = Second::start() else { return };
+    let Some(second) = Node::start() else { return };
     confirmed_then_resolved(&cluster, second.cluster());
     dies_and_comes_back(&cluster, &second);
 }
@@ -110,7 +67,7 @@ fn confirmed_then_resolved(cluster: &Cluster, other: &Cluster) {
     assert_eq!(s.run(&["depth", &to, "-o", "json"]).json()[0]["unresolved"], 3);
 }
 
-fn dies_and_comes_back(cluster: &Cluster, second: &Second) {
+fn dies_and_comes_back(cluster: &Cluster, second: &Node) {
     const MANY: usize = 6000;
     let other = second.cluster();
     let (topic, place) = (cluster.topic(2, &[]), other.topic(2, &[]));

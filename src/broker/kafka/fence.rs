@@ -2,7 +2,7 @@
 //! topic and partition. Whoever opens it shuts out the one before, wherever that runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::ClientConfig;
@@ -10,11 +10,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio_util::sync::CancellationToken;
 
+use super::error;
 use super::leftover::{self, Left};
+use super::look_back::{Carried, Undone};
 use super::offsets::{self, Ends};
-use super::produce::{self, Fates, Producer};
-use super::resolved::{Offsets, State, Went, or_local, transactional_id};
-use super::{error, held};
+use super::produce::{self, Producer};
+use super::resolved::{Offsets, State, or_local, transactional_id};
+use super::told::Told;
+use super::unseen::{Commit, Place, Unseen};
 use crate::broker::{Error, Kind, Result};
 
 /// A transaction that marks is tried so often.
@@ -22,65 +25,24 @@ const TRIES: u8 = 3;
 /// A run that was killed holds back readers of its destinations for so long at most.
 const TRANSACTION: &str = "15000";
 
-/// What becomes of the records of a transaction.
-#[derive(Default)]
-pub(super) struct Told {
-    /// What failed, by number. Numbers are never used twice: what an aborted transaction gave up may be told late.
-    failed: Mutex<Vec<(usize, Error)>>,
-    landed: Mutex<Landed>,
-}
-
-/// Where records are stored.
-#[derive(Default)]
-struct Landed {
-    went: Went,
-    /// Of the last one: those that are told one after another are mostly of one partition.
-    last: (String, i32),
-}
-
-impl Fates for Told {
-    const TOGETHER: bool = true;
-
-    fn known(&self, number: usize, fate: Result<(i32, i64)>) {
-        if let Err(e) = fate {
-            held::lock(&self.failed).push((number, e));
-        }
-    }
-
-    fn landed(&self, topic: &str, partition: i32, offset: i64) {
-        let mut landed = held::lock(&self.landed);
-        if landed.last.1 != partition || landed.last.0 != topic {
-            landed.went.first(topic, partition, offset);
-            landed.last = (topic.to_owned(), partition);
-        }
-    }
-}
-
-impl Told {
-    fn failed(&self) -> Vec<(usize, Error)> {
-        std::mem::take(&mut *held::lock(&self.failed))
-    }
-
-    /// Where the transaction's records are stored, so far as it is known; without the set's own.
-    fn went(&self, state: &State) -> Went {
-        let mut went = held::lock(&self.landed).went.clone();
-        went.leave_out(&state.topic);
-        went
-    }
-}
-
 /// A partition that is ours.
 pub(super) struct Fence {
     pub(super) partition: i32,
     pub(super) set: Offsets,
-    state: State,
+    pub(super) state: State,
     producer: Producer<Told>,
-    told: Arc<Told>,
+    pub(super) told: Arc<Told>,
     batch: u64,
     /// Topics where nothing of a dead run is open, or is no harm: more may be sent there.
-    met: BTreeSet<String>,
+    pub(super) met: BTreeSet<String>,
     /// Of these, partitions where records that are done are hidden until something is committed there.
-    hidden: BTreeSet<(String, i32)>,
+    hidden: BTreeSet<Place>,
+    /// Where what was aborted may be open still: more is sent there once it is hidden for good.
+    pub(super) stuck: BTreeSet<Place>,
+    pub(super) unseen: Unseen,
+    /// What it is not known of whether it is committed.
+    pub(super) perhaps: Vec<(Place, Commit)>,
+    pub(super) undone: Undone,
     begun: bool,
     /// When the transaction was begun, by both clocks: one of them stands still while the machine sleeps, the other may be set.
     since: (Instant, SystemTime),
@@ -127,6 +89,10 @@ impl Fence {
             batch,
             met: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            stuck: BTreeSet::new(),
+            unseen: Unseen::default(),
+            perhaps: Vec::new(),
+            undone: Undone::default(),
             begun: false,
             since: now(),
             limit,
@@ -146,18 +112,25 @@ impl Fence {
     /// # Errors
     /// As [`leftover::look`].
     pub(super) fn meet(&mut self, topic: &str, stop: &CancellationToken) -> Result<Left> {
-        let left = leftover::look(&self.state.link, topic, &self.set.went, stop)?;
+        let mut left = leftover::look(&self.state.link, topic, &self.set.went, stop)?;
+        // Of what was done and then aborted beside it, the one cannot be shown without the other.
+        let stuck = |p: &i32| self.stuck.contains(&(topic.to_owned(), *p));
+        left.undone.extend(left.done.iter().copied().filter(stuck));
+        left.done.retain(|p| !stuck(p));
+        self.stuck.retain(|(of, _)| of != topic);
         if left.is_empty() {
             self.met.insert(topic.to_owned());
         }
         Ok(left)
     }
 
-    /// Sees to what was left there. Takes the partition over once more where that takes it.
+    /// Sees to what was left there. Takes the partition over once more where that takes it; what there was to look after is to be
+    /// handed to [`Fence::go_on`] then.
     ///
     /// # Errors
     /// As [`Fence::open`]; it is of no use then.
-    pub(super) fn clear(&mut self, topic: &str, left: Left, stop: &CancellationToken) -> Result<()> {
+    pub(super) fn clear(&mut self, topic: &str, left: Left, stop: &CancellationToken) -> Result<Option<Carried>> {
+        let mut carried = None;
         if !left.undone.is_empty() {
             let (config, _) = config(&self.state, self.partition, self.batch);
             let link = &self.state.link;
@@ -173,13 +146,20 @@ impl Fence {
             }
             fresh.met = std::mem::take(&mut self.met);
             fresh.hidden = std::mem::take(&mut self.hidden);
+            fresh.stuck = std::mem::take(&mut self.stuck);
+            carried = Some(self.carried());
             let old = std::mem::replace(self, fresh);
             // Closing it takes a moment.
             std::thread::spawn(move || drop(old));
         }
         self.met.insert(topic.to_owned());
-        self.hidden.extend(left.done.into_iter().map(|p| (topic.to_owned(), p)));
-        Ok(())
+        for p in left.done {
+            let place = (topic.to_owned(), p);
+            let first = self.set.went.at(topic, p);
+            first.into_iter().for_each(|first| self.unseen.note(place.clone(), Commit { first, of: Vec::new() }));
+            self.hidden.insert(place);
+        }
+        Ok(carried)
     }
 
     /// Whether something that is done is hidden until the next commit: the less that holds, the less can undo it.
@@ -193,9 +173,12 @@ impl Fence {
     /// `Held` where another run has taken over.
     pub(super) fn begin(&mut self) -> Result<()> {
         if !self.begun {
+            if self.unseen.is_much() {
+                self.look_again(Duration::ZERO);
+            }
             self.producer.begin_transaction().map_err(|e| self.lost(&e))?;
             (self.begun, self.since) = (true, now());
-            *held::lock(&self.told.landed) = Landed::default();
+            self.told.begin();
         }
         Ok(())
     }
@@ -231,24 +214,24 @@ impl Fence {
     /// Stores that these are done, and commits what was sent with it.
     pub(super) fn commit(&mut self, done: &[i64]) -> Ended {
         let new: Vec<i64> = done.iter().copied().filter(|at| self.set.insert(*at)).collect();
-        let ended = self.try_commit(done.len());
+        let ended = self.try_commit(done);
         if !matches!(ended, Ended::Committed) {
             new.into_iter().for_each(|at| self.set.take_back(at));
         }
         ended
     }
 
-    fn try_commit(&mut self, sent: usize) -> Ended {
-        let base = self.base;
+    fn try_commit(&mut self, done: &[i64]) -> Ended {
+        let (base, sent) = (self.base, done.len());
         self.base += sent;
-        let mut went = self.told.went(&self.state);
+        let mut went = self.went();
         let mut own = self.state.records(self.partition, &self.set);
         own.extend(self.state.records_to(self.partition, &self.set, &went));
         if let Err(e) = self.store(own) {
             return self.abort(Vec::new(), e);
         }
         let mut drained = self.drain();
-        let all = self.told.went(&self.state);
+        let all = self.went();
         if drained.is_ok() && all.len() > went.len() {
             drained = self.store(self.state.records_to(self.partition, &self.set, &all)).and_then(|()| self.drain());
             went = all;
@@ -270,6 +253,9 @@ impl Fence {
                 Ok(()) => {
                     self.begun = false;
                     self.set.stored();
+                    for (place, commit) in self.commits(base, done) {
+                        self.unseen.note(place, commit);
+                    }
                     self.hidden.retain(|(topic, p)| went.at(topic, *p).is_none());
                     self.set.went.update(&went);
                     return Ended::Committed;
@@ -279,7 +265,10 @@ impl Fence {
                     return self.abort(Vec::new(), e);
                 }
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && began.elapsed() < self.longest => {}
-                Err(e) => return Ended::Lost(self.lost(&e)),
+                Err(e) => {
+                    self.perhaps = self.commits(base, done);
+                    return Ended::Lost(self.lost(&e));
+                }
             }
         }
     }
@@ -314,9 +303,11 @@ impl Fence {
         if let Some(why) = self.ended() {
             return Ended::Lost(why);
         }
+        self.before_abort();
         match self.producer.abort_transaction(self.longest) {
             Ok(()) => {
                 self.begun = false;
+                self.after_abort();
                 Ended::Aborted(failed, why)
             }
             // It can fail for the very reason why it is to be ended, which is then the one to tell.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fence::{Fence, taken_over};
 use super::leftover::Left;
+use super::look_back::{Carried, Undone};
 use super::produce::BATCH;
 use super::resolved::{Kept, Offsets, State};
 use crate::broker::{Error, Kind, Result};
@@ -33,6 +34,10 @@ struct Inner {
     finished: BTreeSet<i32>,
     /// Taken over by another run.
     lost: BTreeSet<i32>,
+    /// What fences that are gone had to look after.
+    carried: BTreeMap<i32, Carried>,
+    /// What was found of it.
+    undone: Undone,
     /// Done whatever becomes of a transaction: there is no record, or it was settled elsewhere.
     sure: BTreeMap<i32, Offsets>,
 }
@@ -61,24 +66,28 @@ impl Held {
             }
         }
         let mut fence = Fence::open(&self.state, partition, batch.min(BATCH), &self.stop)?;
-        let mut inner = lock(&self.inner);
-        inner.sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
+        let carried = {
+            let mut inner = lock(&self.inner);
+            inner.sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
+            inner.carried.remove(&partition)
+        };
+        carried.into_iter().for_each(|carried| fence.go_on(carried));
         let fence = Arc::new(Mutex::new(fence));
-        inner.fences.insert(partition, Arc::clone(&fence));
+        lock(&self.inner).fences.insert(partition, Arc::clone(&fence));
         Ok(fence)
     }
 
-    /// Sees to what was left at a destination. How many that were committed by this run are not in the set any more.
+    /// Sees to what was left at a destination.
     ///
     /// # Errors
     /// As [`Fence::clear`].
-    pub(super) fn clear(&self, partition: i32, batch: u64, topic: &str, left: Left) -> Result<u64> {
+    pub(super) fn clear(&self, partition: i32, batch: u64, topic: &str, left: Left) -> Result<()> {
         let fence = self.fence(partition, batch)?;
         let mut fence = lock(&fence);
-        let before = fence.set.clone();
-        fence.clear(topic, left, &self.stop)?;
+        let carried = fence.clear(topic, left, &self.stop)?;
         lock(&self.inner).sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
-        Ok(before.beyond(&fence.set))
+        carried.into_iter().for_each(|carried| fence.go_on(carried));
+        Ok(())
     }
 
     /// Makes a partition ours, and gives what is resolved of it.
@@ -171,7 +180,39 @@ impl Held {
             }
             inner.fences.remove(&partition)
         };
-        let_go(gone.into_iter().collect());
+        if let Some(fence) = gone {
+            let carried = lock(&fence).carried();
+            lock(&self.inner).carried.insert(partition, carried);
+            close(vec![fence]);
+        }
+    }
+
+    /// Lets go of fences when all they committed is seen to have ended.
+    fn let_go(&self, gone: Vec<Arc<Mutex<Fence>>>) {
+        for fence in &gone {
+            let undone = lock(fence).finish();
+            lock(&self.inner).undone.unite(undone);
+        }
+        close(gone);
+    }
+
+    /// Waits for the end of what was committed last. To be called when nothing more is to be sent.
+    ///
+    /// # Errors
+    /// That something of it is undone, or hidden.
+    pub(super) fn conclude(&self) -> Result<()> {
+        let fences: Vec<_> = lock(&self.inner).fences.values().cloned().collect();
+        for fence in fences {
+            let undone = lock(&fence).finish();
+            lock(&self.inner).undone.unite(undone);
+        }
+        let carried = std::mem::take(&mut lock(&self.inner).carried);
+        for carried in carried.into_values() {
+            let undone = carried.finish(&self.state.link);
+            lock(&self.inner).undone.unite(undone);
+        }
+        let undone = std::mem::take(&mut lock(&self.inner).undone);
+        undone.told()
     }
 
     pub(super) fn hand_out(&self, partition: i32, many: usize) {
@@ -204,7 +245,7 @@ impl Held {
             done.iter().for_each(|p| _ = inner.kept.remove(p));
             (gone, inner.fences.len())
         };
-        let_go(gone);
+        self.let_go(gone);
         open
     }
 
@@ -223,7 +264,7 @@ impl Held {
                 .collect();
             idle.iter().filter_map(|p| inner.fences.remove(p)).collect()
         };
-        let_go(gone);
+        self.let_go(gone);
     }
 
     /// Lets go of all.
@@ -233,12 +274,12 @@ impl Held {
             (std::mem::take(&mut inner.fences), std::mem::take(&mut inner.kept))
         };
         drop(kept);
-        let_go(fences.into_values().collect());
+        close(fences.into_values().collect());
     }
 }
 
 /// Closing a producer takes a moment, which nobody needs to wait for.
-fn let_go(gone: Vec<Arc<Mutex<Fence>>>) {
+fn close(gone: Vec<Arc<Mutex<Fence>>>) {
     if !gone.is_empty() {
         std::thread::spawn(move || drop(gone));
     }

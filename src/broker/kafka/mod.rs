@@ -21,6 +21,7 @@ mod leftover;
 mod letter;
 mod list;
 mod login;
+mod look_back;
 mod mover;
 mod oauth;
 mod offsets;
@@ -37,7 +38,9 @@ mod strip;
 mod sys;
 mod take;
 mod together;
+mod told;
 mod trim;
+mod unseen;
 
 use super::registry::Backend;
 

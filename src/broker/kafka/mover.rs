@@ -59,11 +59,10 @@ impl Transactions {
                 barren: 0,
                 lanes: HashMap::new(),
                 given_up: HashMap::new(),
-                forgotten: 0,
             };
             work.run(&queue);
             // Nobody waits any more when the run was dropped at the second Ctrl-C.
-            _ = end.send(forgotten(work.forgotten));
+            _ = end.send(work.held.conclude());
         };
         std::thread::Builder::new()
             .name("kafka mover".into())
@@ -162,8 +161,6 @@ struct Work {
     lanes: HashMap<u64, u64>,
     /// Partitions that could not be taken over, and why: trying once more for each record would take its time each time.
     given_up: HashMap<i32, Error>,
-    /// Records whose transaction was committed, and which are not in the set all the same.
-    forgotten: u64,
 }
 
 impl Work {
@@ -298,10 +295,7 @@ impl Work {
             }
         };
         match self.held.clear(partition, batch, &topic, left) {
-            Ok(forgotten) => {
-                self.forgotten += forgotten;
-                self.send(partition, sent)
-            }
+            Ok(()) => self.send(partition, sent),
             Err(e) => {
                 self.held.drop_fence(partition, &e);
                 self.given_up.insert(partition, e.again());
@@ -390,7 +384,6 @@ impl Work {
 
     /// Nothing more can be done through this producer. The set tells what became of its transaction.
     fn lost(&mut self, partition: i32, sent: Vec<Sent>, why: Error) {
-        let before = self.held.opened(partition).map(|fence| lock(&fence).set.clone());
         self.held.drop_fence(partition, &why);
         // Another run has the partition: it must not be shut out in turn. Otherwise taking over ends what is open.
         let ours = why.kind() != Kind::Held;
@@ -408,9 +401,6 @@ impl Work {
                 return sent.iter().for_each(|s| self.known(s, Outcome::Indeterminate(unknown.again())));
             }
         };
-        if ours {
-            self.forgotten += before.map_or(0, |before| before.beyond(&set));
-        }
         let (done, undone): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(|s| set.contains(s.offset));
         done.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
         if ours && self.barren < BARREN {
@@ -445,16 +435,6 @@ impl Work {
             drop(done.answer.send(outcomes.collect()));
         }
     }
-}
-
-fn forgotten(many: u64) -> Result<()> {
-    if many == 0 {
-        return Ok(());
-    }
-    let text = format!(
-        "{many} records that the cluster had committed are undone: it ended their transaction without a marker"
-    );
-    Err(Error::new(Kind::Unreachable, text).hint("they are in the queue still: run this once more"))
 }
 
 fn failed(e: Error) -> Outcome {

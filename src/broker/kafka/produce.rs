@@ -31,7 +31,7 @@ pub(super) trait Fates: Send + Sync + 'static {
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
     /// Where a record is stored, of those that succeed or fail together.
-    fn landed(&self, _topic: &str, _partition: i32, _offset: i64) {}
+    fn landed(&self, _number: usize, _topic: &str, _partition: i32, _offset: i64) {}
     /// What the client's log says.
     fn logged(&self, _facility: &str, _text: &str) {}
 }
@@ -76,7 +76,7 @@ impl<F: Fates> ProducerContext for Told<F> {
         if F::TOGETHER
             && let Ok(m) = result
         {
-            self.fates.landed(m.topic(), m.partition(), m.offset());
+            self.fates.landed(number, m.topic(), m.partition(), m.offset());
         }
         self.fates.known(
             number,

@@ -155,11 +155,14 @@ impl Scan for Take {
         self.closing.cancel();
         self.batches.close();
         let ended = (&mut self.ended).await;
+        let held = Arc::clone(&self.held);
+        let finished = blocking(move || held.conclude()).await;
         self.held.close();
         let mut closed =
             ended.map_err(|_| Error::new(Kind::Other, "the thread that reads the topic ended before its time"))?;
         // That it was closed before its end is known to who closed it.
         closed.cut = None;
+        finished?;
         Ok(closed)
     }
 }

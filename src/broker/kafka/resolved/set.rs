@@ -49,6 +49,20 @@ impl Offsets {
         }
     }
 
+    /// It is stored, and not so any more.
+    pub fn take_out(&mut self, offset: i64) {
+        self.take_back(offset);
+        self.store_again(offset);
+    }
+
+    /// What is stored of it may be lost.
+    pub fn store_again(&mut self, offset: i64) {
+        let (block, _) = split(offset);
+        if self.blocks.contains_key(&block) {
+            self.changed.insert(block);
+        }
+    }
+
     /// Offsets that hold no record and never will.
     pub fn insert_range(&mut self, range: Range<i64>) {
         for (block, low) in parts(range) {

@@ -26,6 +26,11 @@ impl Went {
         }
     }
 
+    /// By destination: each partition's first record.
+    pub fn by_topic(&self) -> impl Iterator<Item = (&String, &BTreeMap<i32, i64>)> {
+        self.0.iter()
+    }
+
     /// Partitions there are in it.
     pub fn len(&self) -> usize {
         self.0.values().map(BTreeMap::len).sum()
