@@ -70,10 +70,12 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         compared(&mut table, what, &a, kcat.then_some((peer, &b)), target);
     }
 
-    let (mut plain, mut once, mut theirs) = (Series::default(), Series::default(), Series::default());
+    let (mut plain, mut once, mut theirs, mut bare) =
+        (Series::default(), Series::default(), Series::default(), Series::default());
     for round in 0..=setting.rounds {
-        let [copied, replayed, piped] = ["copied", "replayed", "piped"].map(|what| topic(what, round));
-        for to in [&copied, &replayed, &piped] {
+        let [copied, replayed, piped, passed] =
+            ["copied", "replayed", "piped", "passed"].map(|what| topic(what, round));
+        for to in [&copied, &replayed, &piped, &passed] {
             cluster.topic(to)?;
         }
         let source = topic("source", round);
@@ -86,27 +88,33 @@ pub fn measure(setting: &Setting) -> Result<Table> {
             s = cluster.server
         );
         let pipe = if kcat { seconds(&mut shell(&their), &out)? } else { f64::NAN };
+        let alone = super::alone::copied(&config(&cluster.server), &source, &passed, PARTITIONS, many)?;
         let to = cluster.queue(&replayed);
         let replay = seconds(Command::new(DLQ).args(["replay", &queue, "--to", &to, "--yes", "-q"]), &out)?;
-        for (what, to) in [("copy", &copied), ("replay", &replayed)] {
+        for (what, to) in [("copy", &copied), ("replay", &replayed), ("the library alone", &passed)] {
             let there = cluster.count(to)?;
             if there != many {
                 return Err(format!("{what}: of {many} records {there} arrived").into());
             }
         }
-        say(&format!("kafka, round {round}: copy {copy:.2} s, replay {replay:.2} s, kcat | kcat {pipe:.2} s"));
+        say(&format!(
+            "kafka, round {round}: copy {copy:.2} s, replay {replay:.2} s, kcat | kcat {pipe:.2} s, library alone {alone:.2} s"
+        ));
         if round > 0 {
             plain.push(copy);
             once.push(replay);
             theirs.push(pipe);
+            bare.push(alone);
         }
-        for gone in [&source, &copied, &replayed, &piped] {
+        for gone in [&source, &copied, &replayed, &piped, &passed] {
             cluster.delete(gone)?;
         }
     }
     let peer = kcat.then_some(("kcat | kcat", &theirs));
     compared(&mut table, "copy (no transactions)", &plain, peer, PLAIN);
     compared(&mut table, "replay (exactly once)", &once, peer, ONCE);
+    let ratio = kcat.then(|| bare.times_faster_than(&theirs));
+    table.row(Row { what: "the library alone".into(), figures: Some(&bare), unit: (2, "s"), ratio, ..Row::default() });
 
     memory(setting, &cluster, &mut table, &from, many)?;
     cluster.delete(&from)?;

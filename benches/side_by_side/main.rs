@@ -1,5 +1,6 @@
 //! `dlq` beside its peers, in one run: `cargo bench`, or `cargo bench -- filter start` for some of it. See benches/README.md.
 
+mod alone;
 mod archive;
 mod broker;
 mod depth;

@@ -10,7 +10,7 @@ use crate::killed::Killing;
 use crate::load::{self, Arrived};
 use crate::sandbox::Sandbox;
 
-const KILLS: u64 = 30;
+const KILLS: u64 = 50;
 
 /// A stream that is full and one that is empty.
 pub struct Round {

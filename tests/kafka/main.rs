@@ -1,6 +1,7 @@
 //! The command against a real Kafka.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod absent;
 mod acls;
 mod altering;
 mod cluster;
@@ -28,4 +29,3 @@ mod share_groups;
 mod sleeping;
 mod timestamps;
 mod together;
-mod two_nodes;

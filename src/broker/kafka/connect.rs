@@ -99,6 +99,14 @@ impl Link {
         self.at("read_uncommitted")
     }
 
+    /// The same cluster, to read what is committed beside those who read through this one.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub(super) fn apart(&self) -> Result<Arc<Link>> {
+        self.at("read_committed")
+    }
+
     fn at(&self, level: &str) -> Result<Arc<Link>> {
         let mut base = self.base.clone();
         base.set(LEVEL, level);

@@ -39,7 +39,13 @@ pub(super) struct Fence {
     hidden: BTreeSet<Place>,
     /// Where what was aborted may be open still: more is sent there once it is hidden for good.
     pub(super) stuck: BTreeSet<Place>,
+    /// The same of all a topic's partitions: it is not known which.
+    pub(super) stuck_topics: BTreeSet<String>,
     pub(super) unseen: Unseen,
+    /// Undone, out of the set here, and not yet in what is stored.
+    pub(super) pending: Vec<(Place, Commit)>,
+    /// Why nothing more can be done through it, where the producer does not say.
+    pub(super) dead: Option<Error>,
     /// What it is not known of whether it is committed.
     pub(super) perhaps: Vec<(Place, Commit)>,
     pub(super) undone: Undone,
@@ -90,6 +96,9 @@ impl Fence {
             met: BTreeSet::new(),
             hidden: BTreeSet::new(),
             stuck: BTreeSet::new(),
+            stuck_topics: BTreeSet::new(),
+            pending: Vec::new(),
+            dead: None,
             unseen: Unseen::default(),
             perhaps: Vec::new(),
             undone: Undone::default(),
@@ -114,7 +123,8 @@ impl Fence {
     pub(super) fn meet(&mut self, topic: &str, stop: &CancellationToken) -> Result<Left> {
         let mut left = leftover::look(&self.state.link, topic, &self.set.went, stop)?;
         // Of what was done and then aborted beside it, the one cannot be shown without the other.
-        let stuck = |p: &i32| self.stuck.contains(&(topic.to_owned(), *p));
+        let all = self.stuck_topics.remove(topic);
+        let stuck = |p: &i32| all || self.stuck.contains(&(topic.to_owned(), *p));
         left.undone.extend(left.done.iter().copied().filter(stuck));
         left.done.retain(|p| !stuck(p));
         self.stuck.retain(|(of, _)| of != topic);
@@ -147,7 +157,8 @@ impl Fence {
             fresh.met = std::mem::take(&mut self.met);
             fresh.hidden = std::mem::take(&mut self.hidden);
             fresh.stuck = std::mem::take(&mut self.stuck);
-            carried = Some(self.carried());
+            fresh.stuck_topics = std::mem::take(&mut self.stuck_topics);
+            carried = Some(self.shut());
             let old = std::mem::replace(self, fresh);
             // Closing it takes a moment.
             std::thread::spawn(move || drop(old));
@@ -214,9 +225,14 @@ impl Fence {
     /// Stores that these are done, and commits what was sent with it.
     pub(super) fn commit(&mut self, done: &[i64]) -> Ended {
         let new: Vec<i64> = done.iter().copied().filter(|at| self.set.insert(*at)).collect();
+        let base = self.base;
         let ended = self.try_commit(done);
         if !matches!(ended, Ended::Committed) {
             new.into_iter().for_each(|at| self.set.take_back(at));
+        }
+        // Not before what was aborted is out of the set: it may be stored.
+        if matches!(ended, Ended::Aborted(..)) {
+            self.after_abort(base..base + done.len());
         }
         ended
     }
@@ -253,6 +269,7 @@ impl Fence {
                 Ok(()) => {
                     self.begun = false;
                     self.set.stored();
+                    self.undone.again(std::mem::take(&mut self.pending));
                     for (place, commit) in self.commits(base, done) {
                         self.unseen.note(place, commit);
                     }
@@ -307,7 +324,6 @@ impl Fence {
         match self.producer.abort_transaction(self.longest) {
             Ok(()) => {
                 self.begun = false;
-                self.after_abort();
                 Ended::Aborted(failed, why)
             }
             // It can fail for the very reason why it is to be ended, which is then the one to tell.
@@ -318,6 +334,10 @@ impl Fence {
 
     /// Why nothing more can be done through it, where that is so.
     pub(super) fn ended(&self) -> Option<Error> {
+        self.dead.as_ref().map(Error::again).or_else(|| self.fatal_error())
+    }
+
+    fn fatal_error(&self) -> Option<Error> {
         self.producer.client().fatal_error().map(|(code, text)| self.fatal(code, &text))
     }
 

@@ -181,7 +181,7 @@ impl Held {
             inner.fences.remove(&partition)
         };
         if let Some(fence) = gone {
-            let carried = lock(&fence).carried();
+            let carried = lock(&fence).shut();
             lock(&self.inner).carried.insert(partition, carried);
             close(vec![fence]);
         }

@@ -1,6 +1,7 @@
 //! What becomes of commits after they are made: see [`super::unseen`].
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,22 +47,38 @@ impl Fence {
             set: self.set.clone(),
             unseen: std::mem::take(&mut self.unseen),
             perhaps: std::mem::take(&mut self.perhaps),
+            pending: std::mem::take(&mut self.pending),
             undone: std::mem::take(&mut self.undone),
         }
+    }
+
+    /// The same, of one that may have left a transaction behind: it is undone, and how its commits end is to be looked at.
+    pub(super) fn shut(&mut self) -> Carried {
+        self.unseen.doubt();
+        self.carried()
     }
 
     /// Goes on where a fence before it left off, whose transaction, if it had one, was aborted.
     pub(super) fn go_on(&mut self, carried: Carried) {
         self.undone.unite(carried.undone);
-        // The set itself may be what was undone.
-        self.undone.again += carried.set.beyond(&self.set);
+        // All in it was committed. Where the set's own record is what was undone, it is to be stored once more.
+        let lost = carried.set.beyond(&self.set) > 0;
+        self.set.unite(&carried.set);
         self.unseen.unite(carried.unseen);
         let committed = |c: &Commit| c.of.iter().any(|at| self.set.contains(*at));
         for (place, commit) in carried.perhaps.into_iter().filter(|(_, c)| committed(c)) {
             self.unseen.note(place, commit);
         }
         self.unseen.doubt();
-        self.look_again(SOON);
+        if carried.pending.is_empty() {
+            self.look_again(SOON);
+        } else {
+            self.put_back(carried.pending);
+        }
+        // Where it is in doubt, it is for the next commit to store.
+        if lost && !self.unseen.is_doubted() {
+            self.store_set();
+        }
     }
 
     /// To be called before a transaction is aborted: the last commit has its markers by now, or never will, since nothing could be
@@ -73,11 +90,16 @@ impl Fence {
         self.unseen.doubt();
     }
 
-    /// To be called when it is aborted.
-    pub(super) fn after_abort(&mut self) {
-        for place in self.open_still() {
-            self.met.remove(&place.0);
-            self.stuck.insert(place);
+    /// To be called when it is aborted, with the numbers of its records.
+    pub(super) fn after_abort(&mut self, sent: Range<usize>) {
+        if self.told.has_all(sent) {
+            for place in self.open_still() {
+                self.met.remove(&place.0);
+                self.stuck.insert(place);
+            }
+        } else {
+            // Some may be stored all the same, nobody knows where.
+            self.stuck_topics.append(&mut self.met);
         }
         self.look_again(Duration::ZERO);
     }
@@ -121,23 +143,39 @@ impl Fence {
         log::debug!("undone that was committed: {} records, and the set in {} commits", again.len(), own.len());
         again.iter().for_each(|at| self.set.take_out(*at));
         own.iter().flat_map(|(_, c)| &c.of).for_each(|at| self.set.store_again(*at));
-        let earlier = sent.iter().filter(|(_, c)| c.of.is_empty());
-        self.undone.places.extend(earlier.map(|(place, c)| told(place, c, GONE)));
+        // The set's own needs no more than to be stored; of an earlier run's nobody knows what they are of.
+        let (earlier, sent): (Vec<_>, Vec<_>) = sent.into_iter().partition(|(_, c)| c.of.is_empty());
+        self.undone.places.extend(earlier.iter().map(|(place, c)| told(place, c, GONE)));
+        self.pending.extend(sent);
+        // What does not come to be stored now is with the next commit.
+        self.store_set();
+    }
+
+    /// Stores what has changed in the set. Whether it did.
+    fn store_set(&mut self) -> bool {
         match self.begin().map(|()| self.commit(&[])) {
-            Ok(Ended::Committed) => self.undone.again += again.len() as u64,
-            _ => self.undone.places.extend(sent.iter().map(|(place, c)| told(place, c, GONE))),
+            Ok(Ended::Lost(e)) | Err(e) => {
+                self.dead = Some(e);
+                false
+            }
+            Ok(ended) => matches!(ended, Ended::Committed),
         }
     }
 
     /// Waits for the end of what was committed last, and tells what does not come to it. To be called when nothing more is to be
     /// sent.
     pub(super) fn finish(&mut self) -> Undone {
-        self.look_again(LAST);
+        match self.unseen.look(&self.state.link, LAST) {
+            // Asking once more would take as long.
+            Err(e) => return self.carried().unanswered(&e),
+            Ok(undone) if undone.is_empty() => {}
+            Ok(undone) => self.put_back(undone),
+        }
         // What is hidden of the set itself shows with whatever is committed there next.
-        let own = self.unseen.of_topic(&self.state.topic);
+        let own = self.unseen.hidden_of(&self.state.topic);
         if !own.is_empty() && self.ended().is_none() {
             own.iter().for_each(|at| self.set.store_again(*at));
-            if let Ok(Ended::Committed) = self.begin().map(|()| self.commit(&[])) {
+            if self.store_set() {
                 self.look_again(LAST);
             }
         }
@@ -150,21 +188,33 @@ pub(super) struct Carried {
     set: Offsets,
     unseen: Unseen,
     perhaps: Vec<(Place, Commit)>,
+    pending: Vec<(Place, Commit)>,
     undone: Undone,
 }
 
 impl Carried {
     /// Tells what is left.
     pub(super) fn finish(mut self, link: &Arc<Link>) -> Undone {
-        let places = &mut self.undone.places;
         match self.unseen.look(link, Duration::ZERO) {
-            Ok(undone) => {
-                places.extend(undone.iter().map(|(place, c)| told(place, c, GONE)));
-                places.extend(self.unseen.hidden().map(|(place, c)| told(place, c, HIDDEN)));
-            }
-            Err(e) => places
-                .extend(self.unseen.all().map(|(place, c)| told(place, c, &format!("could not be asked after: {e}")))),
+            Err(e) => return self.unanswered(&e),
+            Ok(undone) => self.pending.extend(undone),
         }
+        let unseen = &self.unseen;
+        let places = &mut self.undone.places;
+        if unseen.is_doubted() {
+            places.extend(unseen.all().map(|(place, c)| told(place, c, DOUBTED)));
+        } else {
+            places.extend(unseen.hidden().map(|(place, c)| told(place, c, HIDDEN)));
+        }
+        places.extend(self.pending.iter().map(|(place, c)| told(place, c, GONE)));
+        self.undone
+    }
+
+    /// Tells what is left, where that is not answered.
+    fn unanswered(mut self, e: &Error) -> Undone {
+        let how = format!("could not be asked after: {e}");
+        self.undone.places.extend(self.unseen.all().map(|(place, c)| told(place, c, &how)));
+        self.undone.places.extend(self.pending.iter().map(|(place, c)| told(place, c, GONE)));
         self.undone
     }
 }
@@ -178,8 +228,10 @@ pub(super) struct Undone {
     places: BTreeSet<String>,
 }
 
-const HIDDEN: &str = "are committed and hidden: the cluster has left out the end of their transaction there, and the next replay \
-                      from here to there shows them";
+const HIDDEN: &str = "are committed and hidden: the end of their transaction is not there after 5 s, and the next replay from here \
+                      to there shows them";
+const DOUBTED: &str =
+    "are committed, and behind something that was aborted: whether they are shown there could not be seen yet";
 const GONE: &str = "are undone, and done by the set: copy -X include-resolved=true has what they were made of";
 
 fn told((topic, partition): &Place, commit: &Commit, how: &str) -> String {
@@ -194,6 +246,11 @@ impl Undone {
     pub(super) fn unite(&mut self, other: Undone) {
         self.again += other.again;
         self.places.extend(other.places);
+    }
+
+    /// These are in the queue again.
+    pub(super) fn again(&mut self, stored: Vec<(Place, Commit)>) {
+        self.again += stored.iter().map(|(_, c)| c.of.len() as u64).sum::<u64>();
     }
 
     /// # Errors

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::fence::{Ended, Fence};
 use super::held::{Held, lock};
 use super::letter::place;
+use super::produce::Refused;
 use super::{produce, sink};
 use crate::broker::{Error, Kind, Move, Mover, Outcome, Outgoing, Receipt, Result};
 use crate::message::Fields;
@@ -257,7 +258,8 @@ impl Work {
             return self.meet(partition, sent);
         }
         let number = fence.number(open.sent.len());
-        let handed = self.way.topics.admit(to.topic, &sent.outgoing, to.time).and_then(|()| {
+        let admitted = self.way.topics.admit(to.topic, &sent.outgoing, to.time).map_err(Refused::from);
+        let handed = admitted.and_then(|()| {
             produce::send(fence.producer(), to, &sent.outgoing.message, number, self.held.state.link.longest)
         });
         match handed {
@@ -267,7 +269,13 @@ impl Work {
                 open.sent.push(sent.slim(self.way.keeps_partition));
                 Ok(())
             }
-            Err(e) => Err(Box::new((sent, e))),
+            Err(refused) if refused.is_for_others && !open.sent.is_empty() => {
+                drop(fence);
+                self.commit();
+                self.offer(partition, sent);
+                Ok(())
+            }
+            Err(refused) => Err(Box::new((sent, refused.why))),
         }
     }
 

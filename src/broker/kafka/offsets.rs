@@ -125,10 +125,11 @@ fn ask<const N: usize>(
     let began = Instant::now();
     // Others may ask for what does not answer: the second time we ask by ourselves.
     let (mut alone, mut patience) = (false, link.longest / 3);
+    let mut fresh = None;
     loop {
         let found = match alone {
             false => link.questions.get(&keys, |keys| answers(link, keys, patience)),
-            true => answers(link, &keys, patience).into(),
+            true => answers(fresh.as_deref().unwrap_or(link), &keys, patience).into(),
         };
         let code = keys.iter().find_map(|k| match found.get(k) {
             Some(Ok(_)) => None,
@@ -144,10 +145,12 @@ fn ask<const N: usize>(
                 return Ok(asked.map(|question| partitions.iter().filter_map(|p| answer(*p, question)).collect()));
             }
             Some(_) if !alone => (alone, patience) = (true, link.longest.saturating_sub(began.elapsed())),
+            // Asking for the leader again does not always help (seen for 10 s and more); a client that knows nothing yet does. Where
+            // there is none to be had, asking tells so.
+            Some(code) if is_stale(code) && fresh.is_none() => fresh = Some(link.apart()?),
             Some(code) if waits(code).is_some_and(|most| began.elapsed() < link.longest.min(most)) => {
                 if is_stale(code) {
-                    // Where it is not answered, asking again tells so.
-                    _ = link.consumer.client().fetch_metadata(Some(topic), link.longest);
+                    fresh = Some(link.apart()?);
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }

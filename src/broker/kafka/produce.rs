@@ -167,6 +167,19 @@ pub(super) struct To<'a> {
     pub(super) time: Option<i64>,
 }
 
+/// Why a record was not taken.
+pub(super) struct Refused {
+    pub(super) why: Error,
+    /// A transaction one of whose records has failed takes no more: that says nothing of this one.
+    pub(super) is_for_others: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(why: Error) -> Self {
+        Refused { why, is_for_others: false }
+    }
+}
+
 /// Hands a record over; waits while the producer's memory is full.
 ///
 /// # Errors
@@ -177,7 +190,7 @@ pub(super) fn send<F: Fates>(
     m: &DeadLetter,
     number: usize,
     patience: Duration,
-) -> Result<()> {
+) -> std::result::Result<(), Refused> {
     let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(to.topic, number);
     record.partition = to.partition;
     record.timestamp = to.time;
@@ -202,7 +215,10 @@ pub(super) fn send<F: Fates>(
                 record = back;
                 std::thread::sleep(Duration::from_millis(1));
             }
-            Err((e, _)) => return Err(fate(&e, false)),
+            Err((e, _)) => {
+                let is_for_others = e.rdkafka_error_code() == Some(Code::State);
+                return Err(Refused { why: fate(&e, false), is_for_others });
+            }
         }
     }
 }

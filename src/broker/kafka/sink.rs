@@ -346,11 +346,9 @@ impl Pump {
             for (at, o) in batch.iter().enumerate() {
                 let to = self.way.to(o);
                 let known = Batches::number(number, at);
-                let sent = self
-                    .way
-                    .topics
-                    .admit(to.topic, o, to.time)
-                    .and_then(|()| produce::send(producer, to, &o.message, known, self.link.longest));
+                let sent = self.way.topics.admit(to.topic, o, to.time).and_then(|()| {
+                    produce::send(producer, to, &o.message, known, self.link.longest).map_err(|refused| refused.why)
+                });
                 if let Err(e) = sent {
                     self.batches.known(known, Err(e));
                 }
