@@ -22,11 +22,12 @@ pub fn id(run: &str, o: &Outgoing) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::message::{DeadLetter, Payload};
 
-    fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
+    /// A message of one byte.
+    pub(in super::super) fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         message.identity = identity;
         Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }

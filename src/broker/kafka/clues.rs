@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use rdkafka::admin::ResourceSpecifier;
 use rdkafka::consumer::Consumer;
-use tokio_util::sync::CancellationToken;
 
 use super::connect::{Link, blocking};
 use super::facts::{self, Admin};
-use super::letter::Letters;
 use super::reader::{Into, Reader};
 use super::sys::{self, Record};
 use super::{error, offsets};
-use crate::broker::{Closed, Result};
+use crate::broker::Result;
 
 /// A topic takes the dead letters of share groups.
 const ENABLED: &str = "errors.deadletterqueue.group.enable";
@@ -126,17 +124,8 @@ fn is_connect(topic: &str) -> bool {
 /// The connectors whose settings are in a topic, and their dead-letter topics.
 fn connectors(link: &Arc<Link>, topic: &str) -> Result<BTreeMap<String, String>> {
     let partitions = link.partitions(topic)?;
-    let mut reader = Reader {
-        link: Arc::clone(link),
-        topic: topic.to_owned(),
-        letters: Letters::new("".into(), ""),
-        spans: offsets::spans(link, topic, &partitions)?,
-        most: RECORDS,
-        closing: CancellationToken::new(),
-        stop: CancellationToken::new(),
-        closed: Closed::default(),
-        resolved: Arc::default(),
-    };
+    let spans = offsets::spans(link, topic, &partitions)?;
+    let mut reader = Reader { most: RECORDS, ..Reader::of(link, topic, spans) };
     let mut settings = Settings::default();
     reader.read(&mut settings)?;
     Ok(settings.0)

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rdkafka::consumer::Consumer;
-use tokio_util::sync::CancellationToken;
 
 use super::connect::Link;
 use super::letter::{BARE, Letters, NOT_COPIED, place};
 use super::offsets::{self, Span};
 use super::reader::{Into, Reader};
 use super::sys::{self, Record};
-use crate::broker::{Closed, Delivery, Result};
+use crate::broker::{Delivery, Result};
 use crate::message::{DeadLetter, Value};
 
 /// Set on a message whose headers, and where it had none of its own whose key and payload, are those of the original record.
@@ -90,19 +89,8 @@ impl Originals {
             let (first, last) = (at.iter().map(|(o, _)| *o).min()?, at.iter().map(|(o, _)| *o).max()?);
             Some(Span { from: first.max(s.from), to: (last + 1).min(s.to), hidden: 0, ..s })
         });
-        let letters = Letters::new("".into(), "");
-        let mut reader = Reader {
-            link: Arc::clone(&self.link),
-            topic: topic.to_owned(),
-            letters: letters.clone(),
-            spans: narrowed.collect(),
-            most: u64::MAX,
-            closing: CancellationToken::new(),
-            stop: CancellationToken::new(),
-            closed: Closed::default(),
-            resolved: Arc::default(),
-        };
-        let mut into = Picking { wanted, letters, found: Vec::new() };
+        let mut reader = Reader::of(&self.link, topic, narrowed.collect());
+        let mut into = Picking { wanted, letters: reader.letters.clone(), found: Vec::new() };
         reader.read(&mut into)?;
         Ok(into.found)
     }

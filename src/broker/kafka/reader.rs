@@ -102,6 +102,21 @@ impl Sender {
 }
 
 impl Reader {
+    /// Of all records of these, until it is done.
+    pub(super) fn of(link: &Arc<Link>, topic: &str, spans: Vec<Span>) -> Reader {
+        Reader {
+            link: Arc::clone(link),
+            topic: topic.to_owned(),
+            letters: Letters::new("".into(), ""),
+            spans,
+            most: u64::MAX,
+            closing: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            closed: Closed::default(),
+            resolved: Arc::default(),
+        }
+    }
+
     /// Where its batches go.
     pub(super) fn sender(&self, to: &mpsc::Sender<Result<Batch>>) -> Sender {
         let originals = Originals::new(Arc::clone(&self.link));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use super::connect::{self, Link, blocking};
 use super::held::{Held, lock};
@@ -22,8 +21,8 @@ use super::trim;
 use super::{address, can, capabilities, depth, gather, groups, strip};
 use crate::broker::capability::AT_LEAST_ONCE;
 use crate::broker::{
-    Ability, Address, Bound, ByPartition, Capabilities, Closed, Context, Depth, Error, Finding, Hints, Kind, Oldest,
-    Result, Scan, ScanRequest, Sink, SinkCapabilities, Source,
+    Ability, Address, Bound, ByPartition, Capabilities, Context, Depth, Error, Finding, Hints, Kind, Oldest, Result,
+    Scan, ScanRequest, Sink, SinkCapabilities, Source,
 };
 use crate::message::{DeadLetter, Target};
 
@@ -120,15 +119,10 @@ impl KafkaSource {
 
     fn reader(&self, spans: Vec<Span>, resolved: BTreeMap<i32, Offsets>) -> Reader {
         Reader {
-            link: Arc::clone(&self.link),
-            topic: self.topic.clone(),
             letters: self.letters.clone(),
-            spans,
-            most: u64::MAX,
-            closing: CancellationToken::new(),
             stop: self.ctx.stop.clone(),
-            closed: Closed::default(),
             resolved: Arc::new(resolved),
+            ..Reader::of(&self.link, &self.topic, spans)
         }
     }
 

@@ -6,14 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::connect::Link;
-use super::letter::Letters;
 use super::offsets::{self, Ends, Span};
 use super::reader::{Into, Reader};
 use super::sys::Record;
-use crate::broker::{Closed, Result};
+use crate::broker::Result;
 
 /// A topic and a partition of it.
 pub(super) type Place = (String, i32);
@@ -219,17 +216,7 @@ fn is_undone(link: &Arc<Link>, (topic, partition): &Place, ends: Ends, offset: i
 fn is_read(link: &Arc<Link>, topic: &str, partition: i32, offset: i64) -> Result<bool> {
     let spans = offsets::spans(link, topic, &[partition])?;
     let Some(span) = spans.into_iter().find(|s| (s.from..s.to).contains(&offset)) else { return Ok(false) };
-    let mut reader = Reader {
-        link: Arc::clone(link),
-        topic: topic.to_owned(),
-        letters: Letters::new("".into(), ""),
-        spans: vec![Span { from: offset, to: offset + 1, hidden: 0, ..span }],
-        most: u64::MAX,
-        closing: CancellationToken::new(),
-        stop: CancellationToken::new(),
-        closed: Closed::default(),
-        resolved: Arc::default(),
-    };
+    let mut reader = Reader::of(link, topic, vec![Span { from: offset, to: offset + 1, hidden: 0, ..span }]);
     let mut found = Found::default();
     reader.read(&mut found)?;
     Ok(found.0.contains(&offset))

@@ -199,13 +199,8 @@ fn sort(answer: Answer, letters: Vec<Letter>, asked: Asked<'_>, may: bool, fates
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{DeadLetter, Identity, Payload};
-
-    fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
-        let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
-        message.identity = identity;
-        Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }
-    }
+    use crate::broker::repeats::tests::outgoing;
+    use crate::message::Identity;
 
     #[test]
     fn batches_are_packed_by_count_and_by_bytes() {

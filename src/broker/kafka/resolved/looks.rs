@@ -10,12 +10,11 @@ use super::codec;
 use super::set::Offsets;
 use super::state::State;
 use crate::broker::kafka::held::lock;
-use crate::broker::kafka::letter::Letters;
 use crate::broker::kafka::offsets::{self, Span};
 use crate::broker::kafka::reader::{Into, Reader};
 use crate::broker::kafka::sys::Record;
 use crate::broker::kafka::together::Together;
-use crate::broker::{Closed, Error, Result};
+use crate::broker::{Error, Result};
 
 /// A partition of a topic, by the topic's id.
 pub(in super::super) type Of = (Arc<str>, i32);
@@ -94,17 +93,7 @@ pub(super) fn visible(
 
 /// Reads these, for the topics of these ids.
 pub(super) fn read(state: &State, spans: Vec<Span>, ids: impl Iterator<Item = Arc<str>>) -> Result<Read> {
-    let mut reader = Reader {
-        link: Arc::clone(&state.link),
-        topic: state.topic.clone(),
-        letters: Letters::new("".into(), ""),
-        spans,
-        most: u64::MAX,
-        closing: CancellationToken::new(),
-        stop: CancellationToken::new(),
-        closed: Closed::default(),
-        resolved: Arc::default(),
-    };
+    let mut reader = Reader::of(&state.link, &state.topic, spans);
     let turn = state.link.turn(&state.topic);
     let _turn = lock(&turn);
     let mut into = Reading { found: ids.map(|id| (id, Ok(BTreeMap::new()))).collect() };
@@ -119,17 +108,8 @@ pub(super) fn read(state: &State, spans: Vec<Span>, ids: impl Iterator<Item = Ar
 /// As [`read`].
 pub(super) fn first_hidden(state: &State, home: i32) -> Result<Option<Of>> {
     let Some(span) = spans(state, [home])?.into_iter().find(|span| span.hidden > 0) else { return Ok(None) };
-    let mut reader = Reader {
-        link: state.link.uncommitted()?,
-        topic: state.topic.clone(),
-        letters: Letters::new("".into(), ""),
-        spans: vec![Span { from: span.to, to: span.to + span.hidden, hidden: 0, ..span }],
-        most: 1,
-        closing: CancellationToken::new(),
-        stop: CancellationToken::new(),
-        closed: Closed::default(),
-        resolved: Arc::default(),
-    };
+    let spans = vec![Span { from: span.to, to: span.to + span.hidden, hidden: 0, ..span }];
+    let mut reader = Reader { most: 1, ..Reader::of(&state.link.uncommitted()?, &state.topic, spans) };
     let mut first = First(None);
     reader.read(&mut first).map_err(|e| e.during("reading the resolved set"))?;
     Ok(first.0)
