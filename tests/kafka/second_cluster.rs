@@ -84,7 +84,7 @@ fn dies_and_comes_back(cluster: &Cluster, second: &Node) {
     let run = s
         .command()
         .args(call)
-        .args(["--rate", "2000/s"])
+        .args(["--rate", "250/s"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -65,6 +65,9 @@ fn a_look_makes_no_consumer_and_takes_nothing_from_those_there_are() {
         server.publish_all(&format!("trace.{name}"), &(0..20).map(|n| n.to_string()).collect::<Vec<_>>());
         let address = server.address(&name);
         let consumers = || server.api(&format!("CONSUMER.LIST.{name}"), &json!({}))["consumers"].clone();
+        // The server counts them for the consumer some time after it has confirmed them.
+        let asked = format!("CONSUMER.INFO.{name}.C");
+        Server::until(&server.url, &asked, &json!({}), |c| c["num_pending"] == 20);
         let before = consumers();
         for args in [&["inspect", &address][..], &["stats", &address], &["sample", &address, "-n", "3"]] {
             let ran = s.run(args);

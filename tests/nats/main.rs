@@ -1,6 +1,7 @@
 //! NATS with the real binary, on the server all tests share and on servers of a test's own.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod canary;
 mod cutting;
 mod given_up;
 #[path = "../support/jetstream.rs"]

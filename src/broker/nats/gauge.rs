@@ -45,11 +45,13 @@ impl Gauge for NatsGauge {
         Ok(all.iter().map(|c| c.num_pending + c.num_ack_pending).max())
     }
 
-    async fn consumed(&self, target: Option<&Target>, _: &[Receipt]) -> Result<Option<bool>> {
+    async fn consumed(&self, target: Option<&Target>, sent: &[Receipt]) -> Result<Option<bool>> {
         let all = self.consumers(target).await?;
+        let last: Option<Vec<u64>> = sent.iter().map(|r| r.id.as_deref()?.parse().ok()).collect();
+        let Some(last) = last.and_then(|numbers| numbers.into_iter().max()) else { return Ok(None) };
         if all.is_empty() {
             return Ok(None);
         }
-        Ok(Some(all.iter().all(|c| c.num_pending == 0 && c.num_ack_pending == 0)))
+        Ok(Some(all.iter().all(|c| c.is_through(last))))
     }
 }

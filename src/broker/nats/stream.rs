@@ -164,6 +164,20 @@ pub struct ConsumerInfo {
     /// Not handed out yet.
     #[serde(default)]
     pub num_pending: u64,
+    /// The last that was handed out.
+    #[serde(default)]
+    pub delivered: Sequence,
+    /// All up to here are acknowledged.
+    #[serde(default)]
+    pub ack_floor: Sequence,
+}
+
+/// How far a consumer is.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Sequence {
+    /// A number of the stream.
+    #[serde(default)]
+    pub stream_seq: u64,
 }
 
 /// A part of its configuration.
@@ -181,6 +195,13 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerInfo {
+    /// Whether it has had the message of this number, and all up to there are acknowledged. That none is pending says nothing
+    /// of it: the server counts a message for its consumers some time after it has confirmed it.
+    pub fn is_through(&self, number: u64) -> bool {
+        let all = self.num_pending == 0 && self.num_ack_pending == 0;
+        self.ack_floor.stream_seq >= number || all && self.delivered.stream_seq >= number
+    }
+
     /// Whether it gets what is sent to this subject.
     pub fn wants(&self, subject: &str) -> bool {
         let filters = self.config.filter_subject.iter().chain(self.config.filter_subjects.iter().flatten());
@@ -210,6 +231,25 @@ pub fn is_subject(s: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_consumer_that_has_none_pending_may_not_have_had_the_last_yet() {
+        let told = |json: &str| serde_json::from_str::<ConsumerInfo>(json).unwrap();
+        let at = |delivered: u64, floor: u64, pending: u64, held: u64| {
+            told(&format!(
+                r#"{{"name":"C","delivered":{{"consumer_seq":1,"stream_seq":{delivered}}},"num_pending":{pending},
+                "ack_floor":{{"consumer_seq":1,"stream_seq":{floor}}},"num_ack_pending":{held}}}"#
+            ))
+        };
+        // Asked at once after it was confirmed: none pending, none held, none delivered.
+        assert!(!told(r#"{"name":"C"}"#).is_through(7));
+        assert!(!at(6, 6, 0, 0).is_through(7));
+        assert!(!at(7, 6, 0, 1).is_through(7));
+        assert!(at(7, 7, 5, 0).is_through(7));
+        assert!(at(9, 7, 0, 2).is_through(7));
+        assert!(!at(9, 4, 3, 2).is_through(7));
+        assert!(at(9, 4, 0, 0).is_through(7));
+    }
 
     #[test]
     fn a_stream_that_counts_anew_is_another_one() {
