@@ -7,6 +7,7 @@ use jaq_core::{Compiler, Filter};
 use jaq_json::{Map, Val};
 
 use super::functions::{self, Data};
+use super::plain::Plain;
 use super::{explain, paths, rewrite};
 use crate::broker::{Error, Kind, Result};
 use crate::message::view::nesting;
@@ -21,6 +22,8 @@ pub struct Compiled {
     pub filter: Filter<Data>,
     pub variables: Vec<Val>,
     pub analysis: paths::Analysis,
+    /// The same as a condition, where it is one that needs no interpreter.
+    pub plain: Option<Plain>,
     /// It is an assignment, which as a condition is always true.
     pub assigns: bool,
     /// Top-level fields it assigns or deletes.
@@ -53,6 +56,7 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
         return Err(too_deep());
     }
     let analysis = paths::analyse(&term);
+    let plain = Plain::of(&term, variables);
     let assigns = paths::assigns(&term);
     let mut assigned = vec![];
     paths::assigned(&term, &mut assigned);
@@ -72,7 +76,7 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
             let given: Vec<_> = variables.iter().map(|(n, _)| format!("${n}")).collect();
             explain::undefined(source, &given, errors.into_iter().flat_map(|(_, e)| e).collect())
         })?;
-    Ok(Compiled { filter, variables: values, analysis, assigns, assigned })
+    Ok(Compiled { filter, variables: values, analysis, plain, assigns, assigned })
 }
 
 /// A definition of the library beside those of a source that lives shorter.

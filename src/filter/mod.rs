@@ -5,6 +5,7 @@ mod explain;
 mod functions;
 pub mod guard;
 mod paths;
+mod plain;
 mod regex;
 mod rewrite;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::message::view::{self, Need, write_json_within};
 use functions::Data;
 use guard::Trip;
 use paths::Looks;
+use plain::Parts;
 
 /// A compiled jq program; used from any number of threads at once.
 #[derive(Clone)]
@@ -66,6 +68,16 @@ impl Program {
 
     /// As [`Program::truth`], with the message's death where that is known already.
     pub fn truth_knowing(&self, m: &DeadLetter, death: Option<&Death>) -> Truth {
+        let analysis = &self.compiled.analysis;
+        let plain = self.compiled.plain.as_ref().filter(|_| analysis.watched.has_seen_all());
+        match plain.and_then(|p| p.holds(&Parts::new(m, &analysis.condition, death))) {
+            Some(true) => Truth::Yes,
+            Some(false) => Truth::No,
+            None => self.interpreted(m, death),
+        }
+    }
+
+    fn interpreted(&self, m: &DeadLetter, death: Option<&Death>) -> Truth {
         let view = self.view(m, &self.compiled.analysis.condition, death);
         let scope = guard::enter(self.timeout);
         let mut outputs = self.run(view);

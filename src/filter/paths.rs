@@ -485,7 +485,7 @@ fn bind<'t>(p: &'t Pattern<&'t str>, d: &Dot, env: &Env<'t>) -> Env<'t> {
 }
 
 /// The text of a string without anything interpolated.
-fn literal(t: &Term<&str>) -> Option<String> {
+pub(super) fn literal(t: &Term<&str>) -> Option<String> {
     let Term::Str(None, parts) = t else { return None };
     let mut out = String::new();
     for p in parts {

@@ -24,9 +24,14 @@ impl Watched {
         Watched { paths: paths.collect(), unseen, judged: AtomicBool::new(false) }
     }
 
+    /// Whether each was seen; nothing is left to watch then.
+    pub fn has_seen_all(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed) == 0
+    }
+
     /// Notes which paths this message has.
     pub fn look(&self, view: &Val) {
-        if self.unseen.load(Ordering::Relaxed) == 0 {
+        if self.has_seen_all() {
             return;
         }
         if !self.judged.load(Ordering::Relaxed) {

@@ -83,6 +83,11 @@ pub fn build(m: &DeadLetter, need: Need, want: &Want, known: Option<&Death>) -> 
     Val::obj(o)
 }
 
+/// One field of the view, by its place in [`FIELDS`]; null where the message has none.
+pub fn part(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Val {
+    field(m, i, want, known).unwrap_or(Val::Null)
+}
+
 fn field(m: &DeadLetter, i: usize, want: &Want, known: Option<&Death>) -> Option<Val> {
     Some(match FIELDS[i] {
         "id" => text(&m.id),
