@@ -32,14 +32,16 @@ impl Failed {
                 format!("{{\"n\":{n}}}").as_bytes(),
             );
         }
-        server.consume(&stream, "billing", &json!({ "max_deliver": 1, "ack_wait": 200_000_000 }));
+        server.consume(&stream, "billing", &json!({ "max_deliver": 1, "ack_wait": 60_000_000_000_u64 }));
         let got = server.pull(&stream, "billing", 5);
         assert_eq!(got.len(), 5);
-        server.say(got[0].reply.as_ref().unwrap(), "+ACK");
-        server.say(got[1].reply.as_ref().unwrap(), "+TERM no such order");
+        server.settle(got[0].reply.as_ref().unwrap(), "+ACK");
+        server.settle(got[1].reply.as_ref().unwrap(), "+TERM no such order");
+        // From now on those three are late.
+        server.consume(&stream, "billing", &json!({ "max_deliver": 1, "ack_wait": 200_000_000 }));
         let began = Instant::now();
         while keeps && server.count(&format!("{stream}_KEPT")) < 4 {
-            assert!(began.elapsed() < Duration::from_secs(20), "no advisories");
+            assert!(began.elapsed() < Duration::from_secs(60), "no advisories");
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(Failed { server, stream })
@@ -93,6 +95,7 @@ fn what_a_consumer_gave_up_on_is_shown_counted_and_put_back_to_work() {
         assert!(m.headers.contains("Nats-Msg-Id: ") && !m.headers.contains("Nats-Expected"), "{}", m.headers);
     }
     // Its consumer gets them once more.
+    f.server.waits(&f.stream, "billing", 4);
     assert_eq!(f.server.pull(&f.stream, "billing", 10).len(), 4);
 }
 
@@ -213,7 +216,7 @@ fn few_of_what_may_be_large_are_asked_for_at_once() {
     }
     let began = Instant::now();
     while server.count(&format!("{stream}_KEPT")) < many {
-        assert!(began.elapsed() < Duration::from_secs(20), "no advisories");
+        assert!(began.elapsed() < Duration::from_secs(60), "no advisories");
         std::thread::sleep(Duration::from_millis(50));
     }
     let s = Sandbox::new();

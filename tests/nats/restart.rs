@@ -21,15 +21,24 @@ fn filled(own: &Own) -> Server {
     server
 }
 
+fn begun(server: &Server) {
+    let began = Instant::now();
+    while server.count("TO") == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it begins");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_under_a_replay_and_comes_back_costs_and_doubles_nothing() {
     let Some(mut own) = Own::start("") else { return };
     let server = filled(&own);
     let s = Sandbox::new();
     let (from, to) = (server.address("DEAD"), server.address("TO"));
-    let args = ["replay", &from, "--to", &to, "-y", "--run", "one", "--rate", "4000/s"];
+    let args = ["replay", &from, "--to", &to, "-y", "--run", "one", "--rate", "2000/s"];
     let run =
         s.command().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    begun(&server);
     for _ in 0..2 {
         std::thread::sleep(Duration::from_millis(800));
         // So that there is something under way that has no answer when it is killed.
@@ -56,11 +65,11 @@ fn a_server_that_stays_away_ends_a_replay_and_the_next_run_finishes_it() {
     let server = filled(&own);
     let s = Sandbox::new();
     let (from, to) = (server.address("DEAD"), server.address("TO"));
-    let args = ["replay", &from, "--to", &to, "-y", "--run", "one", "--timeout", "2s"];
-    let slow = [&args[..], &["--rate", "4000/s"]].concat();
+    let args = ["replay", &from, "--to", &to, "-y", "--run", "one"];
+    let slow = [&args[..], &["--rate", "1000/s", "--timeout", "2s"]].concat();
     let run =
         s.command().args(slow).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1000));
+    begun(&server);
     own.kill();
     let began = Instant::now();
     let ran = run.wait_with_output().unwrap();

@@ -54,7 +54,7 @@ impl Server {
         let url = url.trim_end_matches('/').to_owned();
         let place = url.strip_prefix("nats://").expect("an address of a server");
         let write = TcpStream::connect(place).expect("connect");
-        write.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+        write.set_read_timeout(Some(Duration::from_secs(60))).expect("a time limit");
         let inbox = format!("_INBOX.test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let read = BufReader::new(write.try_clone().expect("a second handle"));
         let mut line = Line { read, write, asked: 0, inbox };
@@ -211,6 +211,24 @@ impl Server {
 
     fn say_raw(&self, text: &str) {
         self.line().send(text.as_bytes());
+    }
+
+    /// Says what is answered when it is done, though with nothing: how a message is acknowledged for certain.
+    pub fn settle(&self, reply: &str, how: &str) {
+        self.line().ask(reply, "", how.as_bytes());
+    }
+
+    /// Waits until so many of what was sent wait for a consumer: a server counts them a moment after it has confirmed them.
+    pub fn waits(&self, stream: &str, consumer: &str, many: u64) {
+        let began = std::time::Instant::now();
+        loop {
+            let told = self.api(&format!("CONSUMER.INFO.{stream}.{consumer}"), &json!({}));
+            if told["num_pending"] == json!(many) {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{many} are to wait: {told}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Says something without an answer.
