@@ -25,12 +25,12 @@ fn control(script: &str, what: &str) {
     assert!(done.success(), "{what}");
 }
 
-/// A replay in the middle of which the broker is killed.
-fn left_alone(sandbox: &Sandbox, replay: &[&str], script: &str) -> Child {
+/// A replay in the middle of which the broker is killed, before it can be done.
+fn left_alone(sandbox: &Sandbox, replay: &[&str], rate: &str, script: &str) -> Child {
     let run = sandbox
         .command()
         .args(replay)
-        .args(["--rate", "4000/s"])
+        .args(["--rate", rate])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -64,6 +64,7 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
         let run = left_alone(
             &sandbox,
             &["replay", &address, "-y", "--run", "one", "--timeout", "20s", "-X", &state],
+            "4000/s",
             &script,
         );
         std::thread::sleep(Duration::from_millis(500));
@@ -99,7 +100,7 @@ fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way_and_the_next
     // where its records are.
     let away = ["--timeout", "3s", "-X", "transaction.timeout.ms=3000"];
     for _ in 0..3 {
-        let run = left_alone(&sandbox, &[&replay[..], &away].concat(), &script);
+        let run = left_alone(&sandbox, &[&replay[..], &away].concat(), "1200/s", &script);
         let began = Instant::now();
         let ran = run.wait_with_output().expect("wait");
         let took = began.elapsed();

@@ -9,6 +9,7 @@ mod sandbox;
 #[path = "support/servers.rs"]
 mod servers;
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ fn a_watch_outlives_a_broker_and_sees_what_came_after() {
     cluster.send(&topic, &[Cluster::dead("orders", 0, "k", "1")]);
     let sandbox = Sandbox::new();
     let address = cluster.address(&topic);
-    let args = ["--until", "depth>=3", "--timeout", "100s", "--interval", "300ms", "-o", "jsonl"];
-    let watch = sandbox
+    let args = ["--until", "depth>=3", "--timeout", "300s", "--interval", "300ms", "-o", "jsonl"];
+    let mut watch = sandbox
         .command()
         .args(["watch", &address])
         .args(args)
@@ -39,14 +40,17 @@ fn a_watch_outlives_a_broker_and_sees_what_came_after() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("start dlq");
-    std::thread::sleep(Duration::from_secs(2));
+    let mut talk = BufReader::new(watch.stdout.take().expect("piped"));
+    let mut out = String::new();
+    talk.read_line(&mut out).expect("the first reading");
     control(&script, "kill");
     // Longer than one answer is waited for.
     std::thread::sleep(Duration::from_secs(35));
     control(&script, "start");
     cluster.send(&topic, &[Cluster::dead("orders", 1, "k", "2"), Cluster::dead("orders", 1, "k", "3")]);
+    talk.read_to_string(&mut out).expect("the others");
     let ran = watch.wait_with_output().expect("wait");
-    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    let err = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(0), "{out} {err}");
     let readings: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
     assert_eq!(readings.first().map(|r| &r["unresolved"]), Some(&1.into()), "{out}");

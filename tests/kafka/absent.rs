@@ -57,7 +57,8 @@ impl World {
 
     fn replay(&self, sandbox: &Sandbox, topic: &str) -> Run {
         let mut command = sandbox.command();
-        command.args(["replay", &self.cluster().address(topic), "-y", "-X"]);
+        // So slowly that it can be stopped before it sends the next one to the far topic.
+        command.args(["replay", &self.cluster().address(topic), "-y", "--rate", "8000/s", "-X"]);
         command.arg(format!("state-topic={}", self.set));
         command
             .stdin(Stdio::null())
@@ -96,23 +97,24 @@ impl World {
     }
 
     /// The far node stores what the next transaction sends there, and is gone when that ends: it is committed without it. Then the
-    /// node is back, and the run goes on.
-    fn miss_an_end(&self, run: &Run, first: i64) {
+    /// node is back, and the run goes on. `next`: the number of what is sent there.
+    fn miss_an_end(&self, run: &Run, first: i64, next: usize, before: i64) {
         let far = self.second.process();
+        let passed = before + i64::try_from(next).expect("few");
         until("the first is there, and its end", || self.stable(&self.far) >= first);
         signal(&far, "-STOP");
         let mut near = -1;
         until("all waits for what is sent there", || {
             std::thread::sleep(Duration::from_millis(500));
             let before = std::mem::replace(&mut near, self.high(&self.near));
-            near == before
+            near == before && near > passed
         });
         signal(&run.process(), "-STOP");
         let near = self.stable(&self.near);
         signal(&far, "-CONT");
         until("it is stored there", || self.high(&self.far) > first);
         // The answer is on its way, and is read when the node is none any more.
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_secs(2));
         signal(&far, "-STOP");
         signal(&run.process(), "-CONT");
         until("it is committed", || self.stable(&self.near) > near);
@@ -176,9 +178,9 @@ fn undone_by_an_abort(world: &World) {
     const MANY: usize = 90_000;
     let (early, late, large) = (70_000, 89_000, 89_001);
     let topic = world.dead_letters(MANY, &[0, early, late], Some(large));
-    let sandbox = Sandbox::new();
+    let (sandbox, near) = (Sandbox::new(), world.high(&world.near));
     let run = world.replay(&sandbox, &topic);
-    world.miss_an_end(&run, 2);
+    world.miss_an_end(&run, 2, early, near);
     assert_eq!(world.arrived(&world.far, &topic), [0], "the end of a commit is missing there");
     world.cluster().alter(&world.near, "max.message.bytes", "2000000");
     signal(&run.process(), "-CONT");
@@ -199,9 +201,9 @@ fn hidden_at_the_end(world: &World) {
     const MANY: usize = 72_000;
     let early = 70_000;
     let topic = world.dead_letters(MANY, &[0, early], None);
-    let (sandbox, before) = (Sandbox::new(), world.high(&world.far));
+    let (sandbox, before, near) = (Sandbox::new(), world.high(&world.far), world.high(&world.near));
     let run = world.replay(&sandbox, &topic);
-    world.miss_an_end(&run, before + 2);
+    world.miss_an_end(&run, before + 2, early, near);
     signal(&run.process(), "-CONT");
     let (code, said) = run.end();
     assert_eq!(code, Some(3), "{said}");

@@ -1,15 +1,13 @@
 //! What the cluster does not allow the user `reader`.
 #![expect(unsafe_code, reason = "the client library's Rust side has no requests for ACLs")]
 
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::ffi::CString;
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rdkafka::bindings as c;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, until};
 
 pub use c::rd_kafka_AclOperation_t as Operation;
 pub use c::rd_kafka_ResourceType_t as Resource;
@@ -44,10 +42,9 @@ impl Denied {
     fn rule(&mut self, resource: Resource, name: &str, operation: Operation, allow: bool) {
         self.ask(resource, name, operation, allow, false);
         self.made.push((resource, name.to_owned(), operation, allow));
-        // Until the broker goes by it.
-        std::thread::sleep(Duration::from_millis(300));
     }
 
+    /// Makes a rule or takes it back, and waits until the broker goes by it.
     fn ask(&self, resource: Resource, name: &str, operation: Operation, allow: bool, delete: bool) {
         let rk = self.client.client().native_ptr();
         let [name, user, host] = [name, "User:reader", "*"].map(|s| CString::new(s).expect("no NUL"));
@@ -66,20 +63,10 @@ impl Denied {
             let queue = c::rd_kafka_queue_new(rk);
             let arguments = (name.as_ptr(), user.as_ptr(), host.as_ptr());
             let (name, user, host) = arguments;
+            let rule =
+                c::rd_kafka_AclBindingFilter_new(resource, name, pattern, user, host, operation, how, null_mut(), 0);
             if delete {
-                let acl = c::rd_kafka_AclBindingFilter_new(
-                    resource,
-                    name,
-                    pattern,
-                    user,
-                    host,
-                    operation,
-                    how,
-                    null_mut(),
-                    0,
-                );
-                c::rd_kafka_DeleteAcls(rk, [acl].as_mut_ptr(), 1, null(), queue);
-                c::rd_kafka_AclBinding_destroy(acl);
+                c::rd_kafka_DeleteAcls(rk, [rule].as_mut_ptr(), 1, null(), queue);
             } else {
                 let acl =
                     c::rd_kafka_AclBinding_new(resource, name, pattern, user, host, operation, how, null_mut(), 0);
@@ -87,6 +74,18 @@ impl Denied {
                 c::rd_kafka_AclBinding_destroy(acl);
             }
             accepted(queue);
+            until("the broker goes by the rule", || {
+                let queue = c::rd_kafka_queue_new(rk);
+                c::rd_kafka_DescribeAcls(rk, rule, null(), queue);
+                let event = c::rd_kafka_queue_poll(queue, 60_000);
+                assert!(!event.is_null(), "an answer");
+                let mut found = 0;
+                c::rd_kafka_DescribeAcls_result_acls(c::rd_kafka_event_DescribeAcls_result(event), &raw mut found);
+                c::rd_kafka_event_destroy(event);
+                c::rd_kafka_queue_destroy(queue);
+                (found == 0) == delete
+            });
+            c::rd_kafka_AclBinding_destroy(rule);
         }
     }
 }
@@ -98,7 +97,7 @@ impl Denied {
 pub unsafe fn accepted(queue: *mut c::rd_kafka_queue_t) {
     // SAFETY: as the caller promises; the event is freed once.
     unsafe {
-        let event = c::rd_kafka_queue_poll(queue, 10_000);
+        let event = c::rd_kafka_queue_poll(queue, 60_000);
         assert!(!event.is_null(), "an answer");
         assert!(
             matches!(c::rd_kafka_event_error(event), c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR),

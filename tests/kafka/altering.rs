@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Stored, cluster};
+use crate::cluster::{Cluster, Stored, cluster, until};
 use crate::groups::commit;
 use crate::replaying::{numbered, start};
 use crate::sandbox::Sandbox;
@@ -113,13 +113,13 @@ fn a_canary_that_dies_again_ends_the_replay() {
     let q = cluster.address(&topic);
     let stop = Arc::new(AtomicBool::new(false));
     let consumer = rejecting(&cluster, &origin, &topic, &stop);
-    let ran = s.run(&["replay", &q, "--canary", "3", "--canary-wait", "30s", "-y", "-o", "json"]);
+    let ran = s.run(&["replay", &q, "--canary", "3", "--canary-wait", "60s", "-y", "-o", "json"]);
     stop.store(true, Ordering::Relaxed);
     consumer.join().unwrap();
     let report = ran.json();
     assert_eq!((ran.code, &report["canary"]["verdict"]), (6, &"came-back".into()), "{report}\n{}", ran.stderr);
     assert_eq!((&report["replayed"], &report["canary"]["came_back"]), (&3.into(), &3.into()));
-    assert!(report["canary"]["waited_seconds"].as_u64().unwrap() < 25, "it ends as soon as one is back: {report}");
+    assert!(report["canary"]["waited_seconds"].as_u64().unwrap() < 55, "it ends as soon as one is back: {report}");
     assert_eq!(cluster.read(&origin).len(), 3);
 
     // Nobody reads it now.
@@ -165,7 +165,8 @@ fn a_group_that_lags_holds_the_replay_back() {
     commit(&cluster, &format!("reader.{origin}"), &origin, &[(0, 0)]);
     let s = Sandbox::new();
     let run = start(&s, &["replay", &cluster.address(&topic), "--hold-while-backlog", "10", "-y", "-o", "json"]);
-    std::thread::sleep(Duration::from_secs(6));
+    until("it begins", || !cluster.read(&origin).is_empty());
+    std::thread::sleep(Duration::from_secs(4));
     let waiting = cluster.read(&origin).len();
     assert!((1..=11).contains(&waiting), "{waiting} wait for a group that takes none");
     let stop = Arc::new(AtomicBool::new(false));

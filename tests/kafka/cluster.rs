@@ -12,6 +12,9 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::servers;
 
+/// What a busy cluster may take for any one thing.
+pub const LONG: Duration = Duration::from_secs(60);
+
 /// A cluster and the topics of one test.
 pub struct Cluster {
     pub url: String,
@@ -93,17 +96,27 @@ impl Cluster {
         let topic = settings.iter().fold(NewTopic::new(name, partitions, on), |t, (k, v)| t.set(k, v));
         let made = futures::executor::block_on(self.admin().create_topics([&topic], &AdminOptions::new()));
         made.expect("create")[0].as_ref().expect("created");
-        let began = Instant::now();
-        while self.ends(name).len() != usize::try_from(partitions).expect("not negative") {
-            assert!(began.elapsed() < Duration::from_secs(10), "the new topic turns up");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let partitions = usize::try_from(partitions).expect("not negative");
+        until("the new topic turns up", || self.ends(name).len() == partitions);
     }
 
     pub fn delete(&self, name: &str) {
         let gone = futures::executor::block_on(self.admin().delete_topics(&[name], &AdminOptions::new()));
         gone.expect("delete")[0].as_ref().expect("deleted");
-        std::thread::sleep(Duration::from_millis(300));
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        until("the topic is gone", || {
+            let metadata = consumer.fetch_metadata(Some(name), LONG);
+            metadata.is_ok_and(|m| m.topics()[0].partitions().is_empty())
+        });
+    }
+
+    /// Waits until all that was sent to a topic is committed or undone: a transaction is answered before its end is everywhere.
+    pub fn settled(&self, topic: &str) {
+        until("no transaction is open", || {
+            let ends = self.ends(topic);
+            let high = |p: usize| self.stored(topic, i32::try_from(p).expect("few"));
+            !ends.is_empty() && ends.iter().enumerate().all(|(p, (_, stable))| *stable == high(p))
+        });
     }
 
     /// Deletes what is before an offset of a partition.
@@ -116,17 +129,19 @@ impl Cluster {
 
     /// The times of a partition's records, in milliseconds since 1970.
     pub fn times(&self, topic: &str) -> Vec<i64> {
-        let consumer: BaseConsumer = self.config().set("group.id", "none").create().expect("a consumer");
+        let consumer: BaseConsumer =
+            self.config().set("group.id", "none").set("enable.partition.eof", "true").create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Beginning).expect("a partition");
         consumer.assign(&list).expect("assign");
-        let many = self.ends(topic)[0].1;
         let mut times = vec![];
-        // Markers of transactions have no record.
-        while let Some(Ok(m)) = consumer.poll(Duration::from_secs(if times.is_empty() && many > 0 { 10 } else { 1 })) {
-            times.push(m.timestamp().to_millis().expect("a time"));
+        loop {
+            match consumer.poll(LONG).expect("an answer") {
+                Ok(m) => times.push(m.timestamp().to_millis().expect("a time")),
+                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => return times,
+                Err(e) => panic!("{e}"),
+            }
         }
-        times
     }
 
     pub fn address(&self, topic: &str) -> String {
@@ -135,10 +150,12 @@ impl Cluster {
 
     /// Sends records in order and waits for them; `transaction`: in one that is committed, aborted, or left open.
     pub fn send(&self, topic: &str, records: &[Stored]) {
-        let producer: BaseProducer =
-            self.config().set("linger.ms", "5").set("message.max.bytes", "20000000").create().expect("a producer");
+        let mut config = self.config();
+        // A few are there at once or not at all: the flush does not wait for more.
+        config.set("linger.ms", "1000").set("message.max.bytes", "20000000");
+        let producer: BaseProducer = config.create().expect("a producer");
         hand_over(&producer, topic, records);
-        producer.flush(Duration::from_secs(30)).expect("sent");
+        producer.flush(LONG).expect("sent");
     }
 
     /// A producer with a transaction begun.
@@ -146,10 +163,10 @@ impl Cluster {
         let producer: BaseProducer = self
             .config()
             .set("transactional.id", format!("{id}-{}", self.run))
-            .set("transaction.timeout.ms", "60000")
+            .set("transaction.timeout.ms", "300000")
             .create()
             .expect("a producer");
-        producer.init_transactions(Duration::from_secs(10)).expect("init");
+        producer.init_transactions(LONG).expect("init");
         producer.begin_transaction().expect("begin");
         producer
     }
@@ -157,10 +174,9 @@ impl Cluster {
     /// The first offset of each partition and the one behind what is committed, in their order.
     pub fn ends(&self, topic: &str) -> Vec<(i64, i64)> {
         let consumer: BaseConsumer = self.config().create().expect("a consumer");
-        let patience = Duration::from_secs(10);
-        let Ok(metadata) = consumer.fetch_metadata(Some(topic), patience) else { return vec![] };
+        let Ok(metadata) = consumer.fetch_metadata(Some(topic), LONG) else { return vec![] };
         let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|p| p.id()).collect();
-        let ends = partitions.iter().map(|p| consumer.fetch_watermarks(topic, *p, patience));
+        let ends = partitions.iter().map(|p| consumer.fetch_watermarks(topic, *p, LONG));
         ends.collect::<Result<_, _>>().unwrap_or_default()
     }
 
@@ -197,7 +213,7 @@ impl Cluster {
         consumer.assign(&list).expect("assign");
         let (mut all, mut ended) = (vec![], 0);
         while ended < partitions {
-            match consumer.poll(Duration::from_secs(20)).expect("an answer") {
+            match consumer.poll(LONG).expect("an answer") {
                 Ok(m) => all.push(Stored {
                     partition: m.partition(),
                     offset: m.offset(),
@@ -229,6 +245,15 @@ impl Cluster {
             ],
             ..Stored::default()
         }
+    }
+}
+
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LONG, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

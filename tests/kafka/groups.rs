@@ -1,11 +1,11 @@
 //! Who else reads a topic: consumer groups in the plan, and in depths.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::cluster::{Cluster, cluster};
+use crate::cluster::{Cluster, cluster, until};
 use crate::replaying::numbered;
 use crate::sandbox::Sandbox;
 
@@ -29,11 +29,10 @@ fn member(cluster: &Cluster, group: &str, topic: &str) -> BaseConsumer {
         .create()
         .expect("a consumer");
     consumer.subscribe(&[topic]).expect("subscribe");
-    let began = Instant::now();
-    while consumer.assignment().expect("an assignment").count() == 0 {
-        assert!(began.elapsed() < Duration::from_secs(20), "the group forms");
+    until("the group forms", || {
         drop(consumer.poll(Duration::from_millis(100)));
-    }
+        consumer.assignment().expect("an assignment").count() > 0
+    });
     consumer
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::cluster::cluster;
+use crate::cluster::{cluster, until};
 use crate::replaying::{counted, numbered, start};
 use crate::sandbox::Sandbox;
 
@@ -46,11 +46,9 @@ fn a_limit_counts_what_killed_attempts_did() {
     cluster.send(&topic, &numbered(&origin, 8000, 1));
     let sandbox = Sandbox::new();
     let (address, state) = (cluster.address(&topic), format!("state-topic={}", cluster.name()));
-    let args = ["replay", &address, "-n", "3000", "-y", "--run", "some", "--rate", "500/s", "-X", &state];
+    let args = ["replay", &address, "-n", "3000", "-y", "--run", "some", "--rate", "200/s", "-X", &state];
     let mut run = start(&sandbox, &args);
-    while cluster.ends(&origin).iter().map(|(_, high)| *high).sum::<i64>() < 1700 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("it is under way", || cluster.ends(&origin).iter().map(|(_, high)| *high).sum::<i64>() >= 1000);
     run.kill().expect("kill");
     run.wait().expect("wait");
     let ran = sandbox.run(&["resume", "-y", "-q", "--rate", "100000/s"]);

@@ -1,10 +1,8 @@
 //! What is open at a destination before anything is sent there: a dead run may have left it, or another program may be at work.
 
-use std::time::{Duration, Instant};
-
 use rdkafka::producer::{BaseProducer, Producer};
 
-use crate::cluster::{Cluster, Stored, cluster, hand_over};
+use crate::cluster::{Cluster, LONG, Stored, cluster, hand_over, until};
 use crate::sandbox::Sandbox;
 
 const MANY: usize = 50;
@@ -14,7 +12,7 @@ fn held_open(cluster: &Cluster, name: &str) -> (String, BaseProducer) {
     let topic = cluster.topic(1, &[]);
     let other = cluster.transaction(name);
     hand_over(&other, &topic, &[Stored { value: Some(b"other".to_vec()), ..Stored::default() }]);
-    other.flush(Duration::from_secs(10)).expect("flush");
+    other.flush(LONG).expect("flush");
     (topic, other)
 }
 
@@ -27,12 +25,9 @@ fn dead_letters(cluster: &Cluster, origin: &str) -> String {
 
 /// Everything once, and what the other program sent as well, when it is committed; how many offsets markers have taken by then.
 fn markers(cluster: &Cluster, origin: &str, other: &BaseProducer, many: usize) -> i64 {
-    other.commit_transaction(Duration::from_secs(10)).expect("the other program goes on");
-    let began = Instant::now();
-    while cluster.ends(origin)[0].1 == 0 {
-        assert!(began.elapsed() < Duration::from_secs(10), "it is committed");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    other.commit_transaction(LONG).expect("the other program goes on");
+    until("it is committed", || cluster.ends(origin)[0].1 > 0);
+    cluster.settled(origin);
     let mut texts: Vec<String> = cluster.read(origin).iter().map(Stored::text).collect();
     texts.sort();
     texts.dedup();
@@ -64,11 +59,11 @@ fn what_a_dead_run_left_open_of_another_queues_set_holds_up_nobody_for_good() {
         .set("transaction.timeout.ms", "300000")
         .create()
         .expect("a producer");
-    dead.init_transactions(Duration::from_secs(10)).expect("init");
+    dead.init_transactions(LONG).expect("init");
     dead.begin_transaction().expect("begin");
     let key = Some(format!("{origin}:3:0").into_bytes());
     hand_over(&dead, &set, &[Stored { key, value: Some(vec![1]), ..Stored::default() }]);
-    dead.flush(Duration::from_secs(10)).expect("flush");
+    dead.flush(LONG).expect("flush");
     let ran = sandbox.run(&["replay", &cluster.address(&topic), "-y", "-X", &format!("state-topic={set}")]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(cluster.read(&origin).len(), MANY);

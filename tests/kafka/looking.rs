@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 
-use crate::cluster::{Stored, cluster, hand_over};
+use crate::cluster::{LONG, Stored, cluster, hand_over};
 use crate::replaying::start;
 use crate::sandbox::Sandbox;
 
@@ -48,12 +48,13 @@ fn transactions_count_when_they_are_committed_and_open_ones_are_told() {
     let topic = cluster.topic(2, &[]);
     let producer = cluster.transaction("looking");
     hand_over(&producer, &topic, &[plain(0, "committed")]);
-    producer.commit_transaction(Duration::from_secs(10)).expect("commit");
+    producer.commit_transaction(LONG).expect("commit");
     producer.begin_transaction().expect("begin");
     hand_over(&producer, &topic, &[plain(0, "aborted"), plain(0, "aborted too")]);
-    producer.flush(Duration::from_secs(10)).expect("flush");
-    producer.abort_transaction(Duration::from_secs(10)).expect("abort");
+    producer.flush(LONG).expect("flush");
+    producer.abort_transaction(LONG).expect("abort");
     cluster.send(&topic, &[plain(0, "plain")]);
+    cluster.settled(&topic);
     let sandbox = Sandbox::new();
     let address = cluster.address(&topic);
     let look = || sandbox.run(&["filter", &address, "true", "--print", ".body", "-o", "raw"]);
@@ -63,12 +64,13 @@ fn transactions_count_when_they_are_committed_and_open_ones_are_told() {
 
     producer.begin_transaction().expect("begin");
     hand_over(&producer, &topic, &[plain(0, "open"), plain(0, "open too")]);
-    producer.flush(Duration::from_secs(10)).expect("flush");
+    producer.flush(LONG).expect("flush");
     cluster.send(&topic, &[plain(0, "behind it")]);
     let ran = look();
     assert_eq!(ran.stdout(), "committed\nplain\n");
     assert!(ran.stderr.contains("3 offsets at the end of a partition are hidden"), "{}", ran.stderr);
-    producer.abort_transaction(Duration::from_secs(10)).expect("abort");
+    producer.abort_transaction(LONG).expect("abort");
+    cluster.settled(&topic);
     assert_eq!(look().stdout(), "committed\nplain\nbehind it\n");
 }
 
@@ -127,8 +129,16 @@ fn compacted_and_empty_and_trimmed_topics_end() {
     // The cleaner takes its time: whatever it left, ours and another reader see the same.
     for _ in 0..3 {
         std::thread::sleep(Duration::from_millis(700));
+        // It may be at work between one reader and the next.
+        let before = cluster.read(&compacted).len();
         let ran = sandbox.run(&["filter", &cluster.address(&compacted), "true"]);
-        assert_eq!((ran.lines(), ran.code), (cluster.read(&compacted).len(), 0), "{}", ran.stderr);
+        let after = cluster.read(&compacted).len();
+        assert!(
+            ran.code == 0 && (after..=before).contains(&ran.lines()),
+            "{} of {before}: {}",
+            ran.lines(),
+            ran.stderr
+        );
     }
 }
 
@@ -139,7 +149,7 @@ fn a_look_leaves_no_group_behind() {
     cluster.send(&topic, &[plain(0, "x")]);
     let consumer: BaseConsumer = cluster.config().create().expect("a consumer");
     let groups = || {
-        let list = consumer.fetch_group_list(None, Duration::from_secs(10)).expect("groups");
+        let list = consumer.fetch_group_list(None, LONG).expect("groups");
         list.groups().iter().filter(|g| g.name().contains("dlq")).count()
     };
     let before = groups();
