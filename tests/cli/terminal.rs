@@ -11,7 +11,7 @@ use crate::sandbox::Sandbox;
 /// The end of a file and Ctrl-C, as they are typed.
 const CTRL_D: &str = "\x04";
 const CTRL_C: &str = "\x03";
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// `dlq` at a terminal of its own.
 pub struct Terminal {
@@ -134,7 +134,7 @@ fn a_run_that_was_cut_off_is_offered() {
 
 /// Moves slowly until something has arrived.
 fn moving(s: &Sandbox) -> Terminal {
-    let terminal = Terminal::start(s, &[], &format!("{MOVE} -y --rate 100/s --run n"));
+    let terminal = Terminal::start(s, &[], &format!("{MOVE} -y --rate 30/s --run n"));
     terminal.wait_until("nothing was moved", || lines(s, "there.ndjson") >= 20);
     terminal
 }
