@@ -1,13 +1,22 @@
 //! Names, settings, and the headers of one record.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::json;
 
 use crate::cluster::{Cluster, Stored, cluster};
 use crate::sandbox::Sandbox;
 use crate::{row, rows, servers};
 
+/// A list is of all topics: one that another test deletes meanwhile would be an error in it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn names_settings_and_headers_give_dead_letter_topics_away() {
+    let _alone = alone();
     let Some(c) = cluster() else { return };
     let (dlt, empty, plain) = (c.name() + ".DLT", c.name() + "-dlq", c.name());
     let (for_groups, of_connect) = (c.name() + ".groups", c.name() + ".sunk");
@@ -60,6 +69,7 @@ fn names_settings_and_headers_give_dead_letter_topics_away() {
 
 #[test]
 fn topics_looked_at_side_by_side_do_not_take_each_others_resolved_sets() {
+    let _alone = alone();
     let Some(c) = cluster() else { return };
     // Of so many, some keep their sets in the same partition.
     let topics: Vec<String> = (0..12).map(|_| c.name() + ".DLT").collect();
@@ -72,7 +82,7 @@ fn topics_looked_at_side_by_side_do_not_take_each_others_resolved_sets() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
     for _ in 0..3 {
-        let ran = s.run(&["list", &c.url, "-o", "jsonl", "-X", &state, "--timeout", "10s"]);
+        let ran = s.run(&["list", &c.url, "-o", "jsonl", "-X", &state, "--timeout", "30s"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let found = rows(&ran);
         for topic in &topics {
@@ -98,6 +108,7 @@ fn a_topic_where_a_cluster_should_stand_and_the_other_way_around() {
 
 #[test]
 fn a_share_group_gives_its_dead_letter_topic_away_whatever_that_is_called() {
+    let _alone = alone();
     let Some(c) = cluster() else { return };
     let Some(control) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
     // Brokers take no other prefix than `dlq.`; the name behind it is free.
@@ -118,7 +129,7 @@ fn a_share_group_gives_its_dead_letter_topic_away_whatever_that_is_called() {
             assert_eq!(r["sources"], json!(sources));
             break;
         }
-        assert!(began.elapsed().as_secs() < 30, "{r}");
+        assert!(began.elapsed().as_secs() < 60, "{r}");
         std::thread::sleep(std::time::Duration::from_millis(300));
     }
     c.delete(&dead);

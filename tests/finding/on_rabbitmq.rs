@@ -64,7 +64,7 @@ fn arguments_policies_bindings_and_alternates_lead_to_the_dead_letters() {
             assert!(ran.stderr.contains("unheard go to exchange \"empty\", which leads to no queue"), "{}", ran.stderr);
             break found;
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "{found:#?}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{found:#?}");
         std::thread::sleep(Duration::from_millis(500));
     };
     let sources = |end: &str| row(&found, end)["sources"].clone();
@@ -139,7 +139,7 @@ fn what_a_user_may_not_see_is_said() {
             }
             other => panic!("{other}: {said}"),
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{said}");
         std::thread::sleep(Duration::from_millis(500));
     }
     let ran = list(&s, &v, &v.server.url.replace("guest:guest", "guest:wrong"));
