@@ -24,7 +24,7 @@ fn account() -> (Fake, Sandbox) {
 #[test]
 fn a_look_that_hangs_ends_with_the_time_and_is_no_verdict() {
     for (asked, code, said) in [
-        (&["--max-age", "1h"][..], 3, "the age of the oldest is not known: sqs://orders-dlq did not answer within 1s"),
+        (&["--max-age", "1h"][..], 3, "the age of the oldest is not known: sqs://orders-dlq did not answer within 4s"),
         (&["--since", "1h", "--crit", "100"], 3, "0 messages died since or more: the look was cut short by --timeout"),
         (&["--crit", "1", "--causes"], 2, "causes of what was seen: the look was cut short by --timeout"),
     ] {
@@ -33,7 +33,7 @@ fn a_look_that_hangs_ends_with_the_time_and_is_no_verdict() {
         fake.fill("orders-dlq", 5, None);
         fake.lasting(RECEIVE, Fault::Hangs);
         let began = Instant::now();
-        let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "1s"];
+        let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "4s"];
         let ran = s.run(&[&common[..], asked].concat());
         assert!(began.elapsed() < SOON, "{asked:?}: {:?}", began.elapsed());
         assert_eq!(ran.code, code, "{asked:?}: {}", ran.stdout());
@@ -48,7 +48,7 @@ fn what_was_seen_before_the_time_was_over_counts_for_what_it_is() {
     fake.fill("orders-dlq", 200, None);
     fake.next(RECEIVE, [Fault::None]);
     fake.lasting(RECEIVE, Fault::Hangs);
-    let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "2s", "--since", "1h"];
+    let common = ["check", "sqs://orders-dlq", "--accept", "receive-count", "--timeout", "5s", "--since", "1h"];
     let ran = s.run(&[&common[..], &["--crit", "100", "-o", "json"]].concat());
     let report = ran.json();
     let queue = &report["queues"][0];
@@ -96,19 +96,20 @@ fn keys_from_a_command_are_asked_for_again_when_they_expire_and_what_is_wrong_wi
         s.read("asked").lines().count()
     };
     assert_eq!(asked("+1 hour"), 1);
-    assert!(asked("+2 seconds") > 1);
-    for (command, said) in [
-        ("echo the vault is sealed >&2; exit 3", "the vault is sealed"),
-        ("echo nonsense", "names its access key id"),
+    assert!(asked("+8 seconds") > 1);
+    for (command, limit, said) in [
+        ("echo the vault is sealed >&2; exit 3", "20s", "the vault is sealed"),
+        ("echo nonsense", "20s", "names its access key id"),
         (
             "echo '{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Expiration\":\"2001-01-01T00:00:00Z\"}'",
+            "20s",
             "expired at 2001",
         ),
         // That it was the command, or that nothing came, as it happens.
-        ("sleep 60", " within 2"),
+        ("sleep 60", "2s", " within 2"),
     ] {
         let given = format!("credential-command={command}");
-        let ran = s.run(&["check", "sqs://orders-dlq", "--crit", "1", "--timeout", "2s", "-X", &given]);
+        let ran = s.run(&["check", "sqs://orders-dlq", "--crit", "1", "--timeout", limit, "-X", &given]);
         assert!(ran.code == 3 && ran.stdout().contains(said), "{command}: {}", ran.stdout());
     }
 }

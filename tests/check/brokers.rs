@@ -19,12 +19,18 @@ fn topics(many: usize) -> Option<Vec<String>> {
     let new: Vec<_> = names.iter().map(|n| NewTopic::new(n, 1, TopicReplication::Fixed(1))).collect();
     blocking(admin.create_topics(&new, &AdminOptions::new())).expect("topics");
     let producer: BaseProducer = config.create().expect("a producer");
+    let (patience, began) = (std::time::Duration::from_secs(60), std::time::Instant::now());
+    for name in &names {
+        while producer.client().fetch_watermarks(name, 0, patience).is_err() {
+            assert!(began.elapsed() < patience, "{name} turns up");
+        }
+    }
     for (n, name) in names.iter().enumerate() {
         for _ in 0..n {
             producer.send(BaseRecord::<(), str>::to(name).payload("{}")).expect("sent");
         }
     }
-    producer.flush(std::time::Duration::from_secs(20)).expect("stored");
+    producer.flush(patience).expect("stored");
     Some(names.into_iter().map(|name| format!("{url}/{name}")).collect())
 }
 

@@ -91,12 +91,12 @@ fn growth_is_measured_over_a_while_as_well() {
     let quiet = s.run(&["check", &address, "--max-growth", "3/m", "--over", "1s", "-o", "json"]);
     assert_eq!((quiet.code, &queue(&quiet)["growth"]), (0, &0.into()), "{}", quiet.stdout());
     let grown = std::thread::scope(|threads| {
-        let check = threads.spawn(|| s.run(&["check", &address, "--max-growth", "3/m", "--over", "4s", "-o", "json"]));
-        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let check = threads.spawn(|| s.run(&["check", &address, "--max-growth", "3/m", "--over", "10s", "-o", "json"]));
+        std::thread::sleep(std::time::Duration::from_secs(4));
         dead(&q, 0, 1);
         check.join().expect("a verdict")
     });
-    // One in four seconds is fifteen in a minute.
+    // One in ten seconds is six in a minute.
     assert_eq!((grown.code, &queue(&grown)["growth"]), (2, &1.into()), "{}", grown.stdout());
     assert_eq!(std::fs::read_dir(s.state()).expect("a folder").count(), 0, "nothing is kept for that");
 }

@@ -101,4 +101,4 @@ pub const VERBS: [&str; 12] =
     ["inspect", "filter", "sample", "stats", "replay", "redrive", "copy", "move", "purge", "depth", "check", "watch"];
 
 /// What is far less than `--timeout` for each of several queues would come to.
-pub const SOON: Duration = Duration::from_secs(12);
+pub const SOON: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! Apache Kafka, a real one.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use dlq::message::Value;
 use rdkafka::ClientConfig;
@@ -48,6 +49,10 @@ impl Fixture for Cluster {
             let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "16777216");
             let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("create");
             made[0].as_ref().expect("created");
+            let (patience, began) = (Duration::from_secs(60), Instant::now());
+            while admin.inner().fetch_watermarks(&name, 0, patience).is_err() {
+                assert!(began.elapsed() < patience, "the new topic turns up");
+            }
         });
         format!("{}/{name}", self.url)
     }
