@@ -157,7 +157,7 @@ fn a_replay_that_is_held_can_be_stopped() {
     signal(&run, "-INT");
     let code = run.wait().unwrap().code();
     assert_eq!(code, Some(130));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(30), "nobody makes room");
     let output = run.wait_with_output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["replayed"], &report["remaining"]), (&6.into(), &44.into()), "{report}");
@@ -216,7 +216,7 @@ fn a_dry_run_leaves_everything_as_it_was() {
             .unwrap()
             .iter()
             .map(|q| format!("{} {} {}", q["name"], q["source"], q["destination"]))
-            .filter(|name| name.contains(&b.name("").trim_end_matches('.').to_owned()))
+            .filter(|name| name.contains(&b.name("")))
             .collect();
         names.sort();
         names

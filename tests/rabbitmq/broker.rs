@@ -15,6 +15,9 @@ use crate::servers::{self, Server};
 pub const BOTH: [&str; 2] = ["43", "310"];
 pub const KINDS: [&str; 2] = ["classic", "quorum"];
 
+/// What a busy server may take for any one thing.
+pub const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 pub struct Broker {
@@ -150,13 +153,21 @@ impl Broker {
 
     /// Waits until so many are ready: deaths and returns take a moment.
     pub fn settled(&self, queue: &str, n: u32) {
-        for _ in 0..100 {
-            if self.ready(queue) == n {
-                return;
-            }
+        let began = std::time::Instant::now();
+        while self.ready(queue) != n && began.elapsed() < LONG {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         assert_eq!(self.ready(queue), n, "{queue}");
+    }
+
+    /// Waits until at least so many are ready in these queues together: what a lost connection held comes back in its time.
+    pub fn all_back(&self, queues: &[&str], n: usize) {
+        let began = std::time::Instant::now();
+        let there = || queues.iter().map(|q| self.ready(q) as usize).sum::<usize>();
+        while there() < n {
+            assert!(began.elapsed() < LONG, "{} of {n} are in {queues:?}", there());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     }
 
     /// Takes out everything, in order.
@@ -202,7 +213,8 @@ impl Broker {
         let login = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "guest:guest");
         let login = format!("Basic {login}");
         let api = format!("{}/api/connections", self.server.management);
-        for _ in 0..100 {
+        let began = std::time::Instant::now();
+        while began.elapsed() < LONG {
             let mut list = ureq::get(&api).header("authorization", &login).call().unwrap();
             let list: serde_json::Value = list.body_mut().read_json().unwrap();
             let of_user =

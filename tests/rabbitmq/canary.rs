@@ -1,7 +1,5 @@
 //! A few first, what comes back, and messages that die again while a replay runs.
 
-use std::time::Duration;
-
 use crate::broker::{Broker, text};
 use crate::consumer::{Consumer, Does};
 use crate::sandbox::Sandbox;
@@ -23,7 +21,7 @@ fn a_canary_that_dies_again_ends_the_replay() {
     let s = Sandbox::new();
     let (orders, dead) = died(&b, 20);
     let consumer = Consumer::start(&b, &orders, Does::Reject);
-    let args = ["replay", &b.address(&dead), "--canary", "3", "--canary-wait", "3s", "-y", "-o", "json", "--run", "n"];
+    let args = ["replay", &b.address(&dead), "--canary", "3", "--canary-wait", "5s", "-y", "-o", "json", "--run", "n"];
     let ran = s.run(&args);
     let report = ran.json();
     assert_eq!(
@@ -44,7 +42,8 @@ fn a_canary_that_dies_again_ends_the_replay() {
     let ran = s.run(&["resume", "n", "--accept", "canary", "-y", "-o", "json"]);
     assert_eq!((ran.code, &ran.json()["replayed"]), (0, &17.into()), "{}", ran.stderr);
     assert_eq!(ran.json()["skipped_because"]["came-back"], 3, "those of the canary are left alone");
-    assert_eq!((b.ready(&orders), b.ready(&dead)), (17, 3));
+    b.settled(&orders, 17);
+    b.settled(&dead, 3);
 }
 
 #[test]
@@ -53,13 +52,12 @@ fn a_canary_that_is_consumed_is_followed_by_the_rest() {
     let s = Sandbox::new();
     let (orders, dead) = died(&b, 20);
     let consumer = Consumer::start(&b, &orders, Does::Take);
-    let ran = s.run(&["replay", &b.address(&dead), "--canary", "3", "--canary-wait", "16s", "-y", "-o", "json"]);
+    let ran = s.run(&["replay", &b.address(&dead), "--canary", "3", "--canary-wait", "20s", "-y", "-o", "json"]);
     let report = ran.json();
     assert_eq!((ran.code, &report["replayed"], &report["remaining"]), (0, &20.into(), &0.into()), "{}", ran.stderr);
     assert_eq!(report["canary"]["verdict"], "consumed", "{report}");
     b.settled(&orders, 0);
-    std::thread::sleep(Duration::from_millis(300));
-    let mut all = consumer.bodies();
+    let mut all = consumer.given(20);
     all.sort_by_key(|n| n.parse::<u32>().unwrap());
     assert_eq!(all, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }
@@ -73,7 +71,8 @@ fn a_canary_that_nobody_takes_is_unknown() {
     assert_eq!(s.run(&["replay", &q, "--canary", "3", "-y"]).code, 2, "how long to wait is not told here");
     let ran = s.run(&["replay", &q, "--canary", "3", "--canary-wait", "1s", "-y", "-o", "json"]);
     assert_eq!((ran.code, &ran.json()["canary"]["verdict"]), (6, &"unknown".into()), "{}", ran.stderr);
-    assert_eq!((b.ready(&orders), b.ready(&dead)), (3, 6));
+    b.settled(&orders, 3);
+    b.settled(&dead, 6);
     let again =
         ["replay", &q, "--canary", "3", "--canary-wait", "1s", "--accept", "unknown-canary", "-y", "-o", "json"];
     let ran = s.run(&again);
@@ -87,7 +86,7 @@ fn what_comes_back_after_a_replay_is_told_with_its_cause() {
     let s = Sandbox::new();
     let (orders, dead) = died(&b, 10);
     let consumer = Consumer::start(&b, &orders, Does::Reject);
-    let ran = s.run(&["replay", &b.address(&dead), "--watch-return", "2s", "-y", "-o", "json"]);
+    let ran = s.run(&["replay", &b.address(&dead), "--watch-return", "5s", "-y", "-o", "json"]);
     let report = ran.json();
     assert_eq!(
         (ran.code, &report["replayed"], &report["outcome"]),
@@ -122,8 +121,7 @@ fn what_dies_again_while_a_replay_runs_is_not_replayed_again_by_it() {
             assert!(ran.code == 0 || half && ran.code == 3, "{}: {}", ran.code, ran.stderr);
             let replayed = report["replayed"].as_u64().unwrap();
             assert!(if half { replayed <= 400 } else { replayed == 400 }, "{report}");
-            std::thread::sleep(Duration::from_millis(500));
-            let mut seen = rejecting.bodies();
+            let mut seen = rejecting.given(usize::try_from(replayed).unwrap());
             assert_eq!(seen.len() as u64, replayed, "{kind}");
             seen.sort();
             seen.dedup();

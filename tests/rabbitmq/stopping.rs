@@ -7,7 +7,7 @@ use futures::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 
-use crate::broker::{BOTH, Broker, KINDS};
+use crate::broker::{BOTH, Broker, KINDS, LONG};
 use crate::sandbox::{Sandbox, signal};
 
 #[test]
@@ -72,7 +72,7 @@ fn a_look_at_a_queue_that_never_rests_ends() {
             let mut consumer = channel.basic_consume(name.into(), tag, o, FieldTable::default()).await.unwrap();
             while let Some(Ok(d)) = consumer.next().await {
                 d.ack(BasicAckOptions::default()).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
         let began = Instant::now();
@@ -80,7 +80,7 @@ fn a_look_at_a_queue_that_never_rests_ends() {
         let took = began.elapsed();
         consuming.abort();
         assert_eq!((ran.code, ran.stdout().lines().count()), (0, 500), "{}", ran.stderr);
-        assert!(took < Duration::from_secs(9), "{kind}: {took:?}");
+        assert!(took < Duration::from_secs(30), "{kind}: {took:?}");
         assert!(b.ready(&q) > 0, "{kind}: it was at rest before the look ended");
     }
 }
@@ -99,7 +99,8 @@ fn slow_as(b: &Broker, s: &Sandbox, [from, into]: [&str; 2], to: &str) -> Child 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    for _ in 0..200 {
+    let began = Instant::now();
+    while began.elapsed() < LONG {
         if b.ready(to) > 20 {
             return child;
         }
@@ -144,6 +145,7 @@ fn killed_it_loses_nothing() {
         let mut child = slow(&b, &s, &q, &to);
         child.kill().unwrap();
         child.wait().unwrap();
+        b.all_back(&[&q, &to], all.len());
         std::thread::sleep(Duration::from_millis(500));
         let (there, here) = (b.bodies(&to), b.bodies(&q));
         let twice = there.len() + here.len() - all.len();
@@ -167,7 +169,8 @@ fn a_lost_connection_ends_the_sending() {
     for role in ["reading", "publishing"] {
         let s = Sandbox::new();
         let (q, to) = (b.queue(&format!("q.{role}"), "quorum", &[]), b.queue(&format!("to.{role}"), "quorum", &[]));
-        let all = b.fill(&q, 3000);
+        // The API shows a connection some seconds late.
+        let all = b.fill(&q, 6000);
         let of = |queue: &str| b.bare(queue).replace("guest:guest", &format!("{user}:s3cret"));
         let child = slow_as(&b, &s, [&of(&q), &of(&to)], &to);
         b.close_connections(&user, &format!("dlq {role}"));
@@ -177,7 +180,7 @@ fn a_lost_connection_ends_the_sending() {
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(report["stopped_by"], "error", "{role}: {report}");
         let count = |field: &str| report[field].as_u64().unwrap();
-        b.settled(&q, 3000 - count("replayed") as u32);
+        b.settled(&q, 6000 - count("replayed") as u32);
         let (there, here) = (b.bodies(&to), b.bodies(&q));
         let twice = there.len() + here.len() - all.len();
         assert!(twice <= 500, "{role}: {twice} come twice");
