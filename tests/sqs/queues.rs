@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
@@ -165,7 +165,8 @@ impl Queues {
 
     /// Receives, as a consumer that fails does, until all are in the dead-letter queue.
     pub fn let_die(&self, source: &str, dead: &str, many: u64) {
-        for _ in 0..200 {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(60) {
             self.receive(source, 0);
             if self.counts(dead).0 == many {
                 return;

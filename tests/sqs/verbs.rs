@@ -131,8 +131,8 @@ fn leases_are_renewed_for_as_long_as_a_rate_makes_it_take() {
     let s = Sandbox::new();
     let (dead, target) = (q.queue("dead", &[]), q.queue("orders", &[]));
     q.send(&dead, &numbered(40));
-    let (from, to) = (format!("{}&visibility=2", q.address(&dead)), q.address(&target));
-    let ran = s.run(&["replay", &from, "--to", &to, "--rate", "5/s", "--yes", "-o", "json"]);
+    let (from, to) = (format!("{}&visibility=5", q.address(&dead)), q.address(&target));
+    let ran = s.run(&["replay", &from, "--to", &to, "--rate", "4/s", "--yes", "-o", "json"]);
     let report = ran.json();
     assert_eq!(
         (ran.code, &report["replayed"], &report["skipped"]),
