@@ -82,9 +82,9 @@ fn the_plan_names_account_region_and_principal() {
 
 #[test]
 fn leases_outlive_a_slow_rate() {
-    let b = Bench::new(12);
-    b.fake.world().queues.get_mut(DEAD).unwrap().visibility = 2000;
+    let b = Bench::new(20);
+    b.fake.world().queues.get_mut(DEAD).unwrap().visibility = 5000;
     let (ran, report) = b.replay(&["--rate", "2/s"]);
     b.holds(&ran, &report);
-    assert_eq!((ran.code, count(&report, "replayed"), b.fake.messages(SOURCE).len()), (0, 12, 12), "{}", ran.stderr);
+    assert_eq!((ran.code, count(&report, "replayed"), b.fake.messages(SOURCE).len()), (0, 20, 20), "{}", ran.stderr);
 }
