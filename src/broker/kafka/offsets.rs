@@ -95,7 +95,9 @@ fn waits(code: Code) -> Option<Duration> {
         Code::NotLeaderForPartition
         | Code::LeaderNotAvailable
         | Code::UnknownTopicOrPartition
-        | Code::NetworkException => Some(MOVING),
+        | Code::NetworkException
+        // The library has forgotten who leads, and is asking.
+        | Code::NoEnt => Some(MOVING),
         code if is_stale(code) => Some(MOVING),
         Code::BrokerTransportFailure => Some(REOPENED),
         _ => None,
