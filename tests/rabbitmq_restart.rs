@@ -81,7 +81,7 @@ fn down_and_up(control: &Control, what: &str) {
         let args = ["replay", &source, "--to", &place, "-y", "--run", "nightly", "--timeout", "5s", "-o", "json"];
         for _ in 0..2 {
             let mut command = s.command();
-            command.args(args).args(["--rate", "1500/s"]).stdin(Stdio::null());
+            command.args(args).args(["--rate", "500/s"]).stdin(Stdio::null());
             let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(1400));
             control.tell(control.down);
@@ -102,7 +102,7 @@ fn down_and_up(control: &Control, what: &str) {
             if ran.code == 0 {
                 break;
             }
-            assert!(began.elapsed() < Duration::from_secs(60), "{kind}: exit {}: {}", ran.code, ran.stderr);
+            assert!(began.elapsed() < Duration::from_secs(120), "{kind}: exit {}: {}", ran.code, ran.stderr);
             std::thread::sleep(Duration::from_millis(500));
         }
         let b = Broker::open("43").unwrap();
