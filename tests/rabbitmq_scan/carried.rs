@@ -30,14 +30,14 @@ pub async fn carried(version: &str, name: &str) -> Option<(Queue, Vec<String>)> 
         .await
         .unwrap();
     for _ in 0..26 * all.len() {
-        let d = tokio::time::timeout(Duration::from_secs(5), consumer.next()).await.unwrap().unwrap().unwrap();
+        let d = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.unwrap().unwrap().unwrap();
         d.reject(BasicRejectOptions { requeue: true }).await.unwrap();
     }
     channel.close(200, "".into()).await.unwrap();
     q.channel.queue_delete(source.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
     let began = Instant::now();
     while q.ready().await < all.len() as u64 {
-        assert!(began.elapsed() < Duration::from_secs(10), "they did not arrive");
+        assert!(began.elapsed() < Duration::from_secs(60), "they did not arrive");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Some((q, all))

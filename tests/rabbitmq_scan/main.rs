@@ -216,7 +216,7 @@ async fn opened_knowing_the_limit(q: &Queue) -> Box<dyn Source> {
         if !assumed && source.capabilities().peek != (Peek::CountsDelivery { limit: None }) {
             return source;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "the management API does not learn the limit");
+        assert!(began.elapsed() < Duration::from_secs(60), "the management API does not learn the limit");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
@@ -273,14 +273,14 @@ async fn what_another_consumer_holds_is_not_seen_and_said() {
             if closed.unseen == Some(50) {
                 break;
             }
-            assert!(began.elapsed() < Duration::from_secs(30), "{kind}: {closed:?}");
+            assert!(began.elapsed() < Duration::from_secs(60), "{kind}: {closed:?}");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         other.basic_nack(50, BasicNackOptions { multiple: true, requeue: true }).await.unwrap();
         other.close(200, "".into()).await.unwrap();
         let began = Instant::now();
         while q.ready().await < 100 {
-            assert!(began.elapsed() < Duration::from_secs(10));
+            assert!(began.elapsed() < Duration::from_secs(60));
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         q.gone().await;
@@ -299,7 +299,7 @@ async fn a_scan_that_is_dropped_gives_back_all_the_same() {
     drop(scan);
     let began = Instant::now();
     while q.ready().await < 40 {
-        assert!(began.elapsed() < Duration::from_secs(10), "they did not come back");
+        assert!(began.elapsed() < Duration::from_secs(60), "they did not come back");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(look(&*source, None).await.0, all);
@@ -384,7 +384,15 @@ async fn a_scan_ends_before_the_acknowledgement_timeout() {
         let closed = scan.close().await.unwrap();
         assert!(seen.len() < 6000 && seen == all[..seen.len()], "{kind}: {}", seen.len());
         assert!(closed.cut.is_some_and(|c| c.contains("3 s")), "{kind}");
-        assert_eq!(look(&*source, None).await.0, all, "{kind}");
+        // A look has no more time than that, which a busy machine may need.
+        let o = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let mut rest = q.channel.basic_consume(q.name.as_str().into(), "".into(), o, Default::default()).await.unwrap();
+        let mut there = Vec::new();
+        while there.len() < all.len() {
+            let next = tokio::time::timeout(Duration::from_secs(60), rest.next()).await.expect("all are back");
+            there.push(String::from_utf8(next.unwrap().unwrap().data).unwrap());
+        }
+        assert_eq!(there, all, "{kind}");
         q.gone().await;
     }
 }
@@ -433,7 +441,12 @@ async fn a_stream_is_read_to_the_end_it_had() {
         scan.close().await.unwrap();
         assert_eq!(seen, all, "{version}");
         assert_eq!(look(&*source, Some(20)).await.0, all[..20]);
-        assert_eq!(source.depth().await.unwrap().ready, Some(3001));
+        // It is counted a moment after it is confirmed.
+        let began = Instant::now();
+        while source.depth().await.unwrap().ready != Some(3001) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{version}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         assert_eq!(source.scan(request(true, None)).await.err().unwrap().kind(), Kind::Unsupported);
         assert_eq!(source.purge_all().await.unwrap(), None);
         q.gone().await;
