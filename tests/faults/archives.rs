@@ -34,7 +34,7 @@ impl Dead {
     pub fn begun(&self, place: &str) {
         let began = Instant::now();
         while std::fs::metadata(self.s.path(place)).map_or(0, |m| m.len()) < 5000 {
-            assert!(began.elapsed() < Duration::from_secs(30), "nothing arrives");
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -32,10 +32,12 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn run(&self) -> Ran {
+        // What is slow is to be waited for.
+        let timeout = if self.fault == Fault::Slow { "20s" } else { TIMEOUT };
         let began = Instant::now();
         let ran = self
             .sandbox
-            .run(&[&self.args[..], &["-y", "--run", "nightly", "--timeout", TIMEOUT, "-o", "json"]].concat());
+            .run(&[&self.args[..], &["-y", "--run", "nightly", "--timeout", timeout, "-o", "json"]].concat());
         assert!(began.elapsed() < BOUND, "{}: took {:?}", self.what, began.elapsed());
         ran
     }

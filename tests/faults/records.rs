@@ -79,7 +79,7 @@ fn old_runs_go_and_unfinished_ones_stay() {
 fn a_run_that_lives_is_not_taken_up_a_second_time() {
     for verb in ["move", "copy"] {
         let dead = Dead::new(3000);
-        let args = [verb, "file:dead.ndjson", "file:to.ndjson", "-y", "--run", "n", "--rate", "300/s"];
+        let args = [verb, "file:dead.ndjson", "file:to.ndjson", "-y", "--run", "n", "--rate", "100/s"];
         let mut child = dead.start(&args);
         dead.begun("to.ndjson");
         for again in [&["resume", "n", "-y"][..], &args] {
@@ -91,7 +91,7 @@ fn a_run_that_lives_is_not_taken_up_a_second_time() {
         child.kill().unwrap();
         child.wait().unwrap();
         if verb == "move" {
-            let ran = dead.s.run(&["resume", "n", "-y"]);
+            let ran = dead.s.run(&["resume", "n", "-y", "--rate", "100000/s"]);
             assert_eq!(ran.code, 0, "{}", ran.stderr);
             dead.all_arrived("taken over", "to.ndjson", "n");
         }

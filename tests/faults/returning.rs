@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions};
@@ -13,7 +13,7 @@ use lapin::types::FieldTable;
 use crate::cluster::cluster;
 use crate::load;
 use crate::on_rabbitmq::{arrived, fill};
-use crate::rabbit::{Broker, KINDS, body, persistent, text};
+use crate::rabbit::{Broker, KINDS, LONG, body, persistent, text};
 use crate::sandbox::Sandbox;
 
 /// A consumer that takes from a queue, and acknowledges or refuses; what it got, by body.
@@ -57,6 +57,10 @@ fn what_dies_again_during_the_run_is_not_replayed_by_it_again() {
             assert!(ran.code == 0 || half_is_taken && ran.code == 3, "{kind}: {}", ran.stderr);
             let report = ran.json();
             b.settled(&origin, 0);
+            let began = Instant::now();
+            while report["replayed"] != refused.lock().unwrap().len() && began.elapsed() < LONG {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             std::thread::sleep(Duration::from_millis(300));
             let counts = refused.lock().unwrap().clone();
             let twice: Vec<_> = counts.iter().filter(|(_, n)| **n > 1).collect();
@@ -102,8 +106,8 @@ fn a_purge_removes_no_newcomer_that_it_has_not_saved() {
         stop.store(true, Ordering::Relaxed);
         let many = b.runtime.block_on(newcomers).unwrap();
         assert_eq!(ran.code, 0, "{kind}: {}", ran.stderr);
-        std::thread::sleep(Duration::from_millis(300));
         let saved = crate::killed_archive::arrived(&s, "saved.ndjson");
+        b.settled(&dead, u32::try_from(4000 + many).unwrap() - u32::try_from(saved.len()).unwrap());
         let left = arrived(&b, &dead);
         assert!(many > 20 && !left.is_empty(), "{kind}: {many} came meanwhile");
         let new = (0..many).map(|n| format!(r#"{{"newcomer":{n}}}"#));
@@ -116,16 +120,16 @@ fn a_purge_removes_no_newcomer_that_it_has_not_saved() {
 fn a_low_rate_does_not_outlast_the_time_of_a_transaction() {
     let Some(cluster) = cluster() else { return };
     let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
-    let bodies: Vec<String> = (0..120).map(|n| format!("{n}")).collect();
+    let bodies: Vec<String> = (0..150).map(|n| format!("{n}")).collect();
     crate::killed_kafka::fill_one(&cluster, &topic, &origin, &bodies);
     let s = Sandbox::new();
     let state = format!("state-topic={}", cluster.name());
-    let (address, timeout) = (cluster.address(&topic), "transaction.timeout.ms=3000");
-    let within = ["--timeout", "3s"];
+    let (address, timeout) = (cluster.address(&topic), "transaction.timeout.ms=6000");
+    let within = ["--timeout", "6s"];
     let args = ["replay", &address, "-y", "-o", "json", "--rate", "15/s", "-X", &state, "-X", timeout];
     let ran = s.run(&[&args[..], &within].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!(ran.json()["replayed"], 120);
+    assert_eq!(ran.json()["replayed"], 150);
     let there: Vec<String> = cluster.read(&origin).iter().map(|r| r.text()).collect();
     assert_eq!(there, bodies);
 }

@@ -11,7 +11,7 @@ const RUN: [&str; 8] = ["replay", "file:dead.ndjson", "--to", "file:to.ndjson", 
 /// Slowly enough to be stopped. Whoever runs the tests may have told them to ignore a closed terminal; this one heeds it.
 fn slow(dead: &Dead) -> Child {
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_dlq")]).args(RUN).args(["--rate", "500/s"]);
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_dlq")]).args(RUN).args(["--rate", "200/s"]);
     command.current_dir(dead.s.path(".")).env("DLQ_STATE_DIR", dead.s.state());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
@@ -63,7 +63,7 @@ fn a_wait_for_the_next_one_can_be_cut_short() {
 #[test]
 fn twice_it_ends_at_once_and_nothing_is_lost() {
     let dead = Dead::new(20_000);
-    let mut child = dead.start(&RUN);
+    let mut child = dead.start(&[&RUN[..], &["--rate", "2000/s"]].concat());
     dead.begun("to.ndjson");
     signal(&child, "-INT");
     signal(&child, "-INT");
@@ -87,11 +87,16 @@ fn a_closed_terminal_is_a_stop_and_nohup_is_heeded() {
     let history = dead.s.run(&["history", "nightly", "-o", "json"]).json();
     assert_eq!(history["stopped_by"], "signal", "{history}");
 
+    let there = || dead.s.read("to.ndjson").len();
     let mut sh = Command::new("sh");
     sh.args(["-c", r#"trap "" HUP; exec "$@""#, "sh", env!("CARGO_BIN_EXE_dlq")]).args(RUN).args(["--rate", "1500/s"]);
     sh.current_dir(dead.s.path(".")).env("DLQ_STATE_DIR", dead.s.state());
     let child = sh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(600));
+    let (began, before) = (Instant::now(), there());
+    while there() == before {
+        assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     signal(&child, "-HUP");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
