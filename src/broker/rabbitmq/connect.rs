@@ -48,6 +48,8 @@ impl std::ops::Deref for Link {
 pub struct Line {
     /// The connection.
     pub connection: Connection,
+    /// Channels on which nothing is open.
+    free: Mutex<Vec<lapin::Channel>>,
     /// What the host's name stands for.
     pub addresses: Vec<SocketAddr>,
     /// Who answers there.
@@ -82,6 +84,25 @@ impl Line {
     /// As the connection is by then.
     pub async fn channel(&self) -> Result<lapin::Channel> {
         answer(self.longest, "opening a channel", self.connection.create_channel()).await
+    }
+
+    /// A channel for one question, on which nothing is open; of many questions each would take three where one does.
+    ///
+    /// # Errors
+    /// As [`Line::channel`].
+    pub async fn asking(&self) -> Result<lapin::Channel> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match free {
+            Some(channel) => Ok(channel),
+            None => self.channel().await,
+        }
+    }
+
+    /// Gives it back for the next question. The server closes one on which it has refused something.
+    pub fn asked(&self, channel: lapin::Channel) {
+        if channel.status().connected() {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+        }
     }
 
     /// Hangs up once nothing has moved on the wire for the longest wait while answers are due, which they are from the start.
@@ -167,6 +188,7 @@ async fn dial(address: &Address, parts: &Parts, ctx: &Context, role: &str) -> Re
     let server = heard.server().unwrap_or_default();
     Ok(Line {
         connection,
+        free: Mutex::default(),
         addresses,
         server,
         user: credentials.user.clone(),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use lapin::ExchangeKind;
-use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::options::ExchangeDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
 
 use super::address;
 use super::connect::{Link, read_as};
-use super::held::answer;
+use super::held::{answer, counts};
 use super::management::Management;
 use crate::broker::{Address, Context, Error, Kind, Result, nearest};
 
@@ -19,10 +19,11 @@ fn name(s: &str) -> Result<ShortString> {
 /// Passes where the exchange is there. On a channel of its own, which the server closes where it is not.
 pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
     let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    let channel = link.channel().await?;
+    let channel = link.asking().await?;
     let asked = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default());
-    let found = answer(link.longest, "looking for the exchange", asked).await;
-    finish(link, channel, found).await
+    answer(link.longest, "looking for the exchange", asked).await?;
+    link.asked(channel);
+    Ok(())
 }
 
 /// Passes where the queue is there.
@@ -36,20 +37,10 @@ pub async fn ready(link: &Link, queue: &str) -> Result<u64> {
         // Declared passively, an empty name is the queue declared last.
         return Err(Error::new(Kind::Usage, "no queue is named"));
     }
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let channel = link.channel().await?;
-    let asked = channel.queue_declare(name(queue)?, options, FieldTable::default());
-    let found = answer(link.longest, "looking for the queue", asked).await;
-    let ready = found.as_ref().map_or(0, |q| u64::from(q.message_count()));
-    finish(link, channel, found.map(drop)).await?;
+    let channel = link.asking().await?;
+    let (ready, _) = counts(&channel, &name(queue)?, link.longest, "looking for the queue").await?;
+    link.asked(channel);
     Ok(ready)
-}
-
-async fn finish(link: &Link, channel: lapin::Channel, found: Result<()>) -> Result<()> {
-    if found.is_ok() {
-        answer(link.longest, "closing a channel", channel.close(200, "done".into())).await?;
-    }
-    found
 }
 
 /// Adds to a "not found" the nearest name there is, where the server can be asked, and how the address was read.

@@ -64,13 +64,13 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let said = Arc::clone(&later);
     let late = Context { notice: Arc::new(move |text| lock(&said).push(text)), ..ctx.clone() };
     let api = Management::open(address, &late, &link).await;
-    let channel = link.channel().await?;
+    let channel = link.asking().await?;
     let queue = name(&link);
     let (ready, consumers) = match counts(&channel, &queue, ctx.timeout, OPENING).await {
         Ok(counted) => counted,
         Err(e) => return Err(explain(e, address, &link, api.as_ref()).await),
     };
-    drop(answer(ctx.timeout, OPENING, channel.close(200, "done".into())).await);
+    link.asked(channel);
     let info = match &api {
         Some(api) => api.queue_as_told(&link.queue).await.unwrap_or_else(|e| {
             (late.notice)(format!("{e}, so the limits of the queue are not known"));
@@ -241,9 +241,9 @@ async fn explain(e: Error, address: &Address, link: &Link, api: Option<&Manageme
 impl RabbitSource {
     /// Ready messages and consumers.
     async fn count(&self) -> Result<(u64, u64)> {
-        let channel = self.link.channel().await?;
+        let channel = self.link.asking().await?;
         let found = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
-        drop(answer(self.ctx.timeout, OPENING, channel.close(200, "done".into())).await);
+        self.link.asked(channel);
         Ok(found)
     }
 
