@@ -43,6 +43,8 @@ pub struct Backend {
     pub sink: OpenSink,
     /// Finds the dead-letter queues of a cluster, where it has any.
     pub list: Option<&'static Lister>,
+    /// Of so many queues it answers questions at a time.
+    pub at_once: usize,
     /// What each kind of its queues can do, for the README's table.
     pub describe: fn() -> Vec<Capabilities>,
 }

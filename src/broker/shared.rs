@@ -14,12 +14,23 @@ type Kept = HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>;
 
 /// A pool for the queues of one opening, or none: then each has all of its own, as what reads and settles must.
 #[derive(Clone, Default)]
-pub struct Shared(Option<Arc<Mutex<Kept>>>);
+pub struct Shared(Option<Pool>);
+
+#[derive(Clone)]
+struct Pool {
+    kept: Arc<Mutex<Kept>>,
+    many: bool,
+}
 
 impl Shared {
-    /// A new pool. What fails to be made in it stays failed: a later opening takes another one.
-    pub fn pool() -> Shared {
-        Shared(Some(Arc::default()))
+    /// A new pool, for so many queues. What fails to be made in it stays failed: a later opening takes another one.
+    pub fn pool(queues: usize) -> Shared {
+        Shared(Some(Pool { kept: Arc::default(), many: queues > 1 }))
+    }
+
+    /// Whether there is a pool that more than one queue may ask at the same time.
+    pub fn is_of_many(&self) -> bool {
+        self.0.as_ref().is_some_and(|pool| pool.many)
     }
 
     /// Whether there is a pool.
@@ -39,7 +50,7 @@ impl Shared {
     {
         let Some(pool) = &self.0 else { return make().await.map(Arc::new) };
         let cell: Option<Made<T>> = {
-            let mut kept = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let cell = kept.entry((TypeId::of::<T>(), name)).or_insert_with(|| Arc::new(Made::<T>::default()));
             cell.downcast_ref::<Made<T>>().cloned()
         };
@@ -81,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_named_alike_is_made_once_and_fails_once() {
-        let (pool, made) = (Shared::pool(), AtomicU32::new(0));
+        let (pool, made) = (Shared::pool(2), AtomicU32::new(0));
         let make = || async { Ok(made.fetch_add(1, Ordering::Relaxed)) };
         let (a, b) = tokio::join!(pool.get("a".into(), make), pool.get("a".into(), make));
         assert_eq!((*a.expect("made"), *b.expect("made")), (0, 0));

@@ -15,8 +15,6 @@ use super::session::{Opening, Session};
 use crate::broker::{Address, Context, Depth, Error, Kind, Result, Shared, Source};
 use crate::cli;
 
-/// Questions to one broker at a time.
-const AT_ONCE: usize = 16;
 /// What is given on top of `--timeout`, so that a backend can say itself what it waited for.
 const GRACE: Duration = Duration::from_millis(300);
 
@@ -155,12 +153,13 @@ pub fn silent(queue: &Address, within: Duration) -> Error {
 /// and one that does not answer holds up nothing but itself.
 pub async fn all(session: &Session, probes: &mut [Probe], how: How<'_>) -> Vec<Result<Measured>> {
     let several = probes.len() > 1;
-    let shared = Shared::pool();
+    let shared = Shared::pool(probes.len());
     let mut brokers: HashMap<String, Arc<Broker>> = HashMap::new();
     let running = probes.iter_mut().map(|probe| {
-        let of = brokers
-            .entry(probe.broker().to_owned())
-            .or_insert_with(|| Arc::new(Broker { turns: Semaphore::new(AT_ONCE), silent: AtomicBool::new(false) }));
+        let of = brokers.entry(probe.broker().to_owned()).or_insert_with(|| {
+            let turns = Semaphore::new(probe.address.backend.at_once);
+            Arc::new(Broker { turns, silent: AtomicBool::new(false) })
+        });
         let of = Arc::clone(of);
         let mut context = session.context(Opening { accept: how.accept, ..Opening::default() });
         context.shared = shared.clone();

@@ -42,5 +42,6 @@ pub static BACKEND: Backend = Backend {
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
     list: Some(&list::LISTER),
+    at_once: 16,
     describe: || vec![capabilities::FILE, capabilities::PIPE],
 };

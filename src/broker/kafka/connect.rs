@@ -26,6 +26,8 @@ use crate::broker::{Address, Context, Error, Kind, Result, credentials, nearest}
 const DOING: &str = "connecting";
 /// A cluster that has not answered by then is not going to; the user's own limit may be shorter.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of the many queues that are opened at the same time none comes later than so long after the one before.
+const PAUSE: Duration = Duration::from_micros(700);
 /// The first failure may be of one broker or one address of several.
 const SECOND_CHANCE: Duration = Duration::from_secs(2);
 
@@ -110,7 +112,7 @@ impl Link {
     fn at(&self, level: &str) -> Result<Arc<Link>> {
         let mut base = self.base.clone();
         base.set(LEVEL, level);
-        let client = open(base, &self.parts, (self.tokens.clone(), self.login.clone()), self.longest)?;
+        let client = open(base, &self.parts, (self.tokens.clone(), self.login.clone()), self.longest, self.pause)?;
         Ok(Arc::new(Link { client: Arc::new(client), parts: self.parts.clone() }))
     }
 }
@@ -142,6 +144,8 @@ pub(super) struct Client {
     pub(super) tokens: Option<Arc<Tokens>>,
     /// Where the login is asked for again.
     pub(super) login: Option<Arc<Login>>,
+    /// How long a question waits for others.
+    pause: Duration,
     /// Longest wait for an answer.
     pub(super) longest: Duration,
     ended: Arc<AtomicBool>,
@@ -171,7 +175,8 @@ async fn dial(address: &Address, parts: &Parts, ctx: &Context) -> Result<Client>
     let by_password = login.filter(|_| tokens.is_none() && base.get("sasl.password").is_some());
     let login = by_password.and_then(|given| Login::keep(&address.options, given, ctx));
     let (parts, longest) = (parts.clone(), ctx.timeout);
-    blocking(move || open(base, &parts, (tokens, login), longest)).await
+    let pause = if ctx.shared.is_of_many() { PAUSE } else { Duration::ZERO };
+    blocking(move || open(base, &parts, (tokens, login), longest, pause)).await
 }
 
 /// Runs what waits for the library on a thread where waiting is allowed.
@@ -184,7 +189,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 /// What a client logs in by.
 type By = (Option<Arc<Tokens>>, Option<Arc<Login>>);
 
-fn open(base: ClientConfig, parts: &Parts, (tokens, login): By, longest: Duration) -> Result<Client> {
+fn open(base: ClientConfig, parts: &Parts, (tokens, login): By, longest: Duration, pause: Duration) -> Result<Client> {
     if let Some(tokens) = &tokens {
         // The library would only repeat that it has none.
         tokens.get()?;
@@ -203,9 +208,10 @@ fn open(base: ClientConfig, parts: &Parts, (tokens, login): By, longest: Duratio
         base,
         servers: parts.bootstrap(),
         turns: Mutex::default(),
-        described: Together::default(),
-        questions: Together::default(),
-        sets: Together::default(),
+        described: Together::new(pause),
+        questions: Together::new(pause),
+        sets: Together::new(pause),
+        pause,
         cluster: String::new(),
         tokens,
         login,

@@ -58,5 +58,7 @@ pub static BACKEND: Backend = Backend {
     source: |address, context| Box::pin(source::open(address, context)),
     sink: |address, context| Box::pin(sink::open(address, context)),
     list: Some(&list::LISTER),
+    // Its client makes one question of many.
+    at_once: 64,
     describe: || vec![capabilities::TOPIC],
 };

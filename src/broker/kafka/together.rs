@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::held::lock;
 
@@ -9,7 +10,11 @@ use super::held::lock;
 pub(super) struct Together<K, V> {
     state: Mutex<State<K, V>>,
     changed: Condvar,
+    pause: Duration,
 }
+
+/// Who waits for others does so for so many pauses at most.
+const PAUSES: u32 = 15;
 
 struct State<K, V> {
     under_way: bool,
@@ -30,7 +35,15 @@ impl<K, V> Default for Batch<K, V> {
 
 impl<K, V> Default for Together<K, V> {
     fn default() -> Self {
-        Together { state: Mutex::new(State { under_way: false, next: Arc::default() }), changed: Condvar::new() }
+        Together::new(Duration::ZERO)
+    }
+}
+
+impl<K, V> Together<K, V> {
+    /// Whoever asks waits for others until none has come for as long as `pause`: where many will ask, and each question costs
+    /// more than the wait.
+    pub(super) fn new(pause: Duration) -> Self {
+        Together { state: Mutex::new(State { under_way: false, next: Arc::default() }), changed: Condvar::new(), pause }
     }
 }
 
@@ -67,6 +80,11 @@ impl<K: Ord + Clone, V> Together<K, V> {
         }
         // Nobody asks for the batch we are in, and no later one can have begun before it: it is ours to ask.
         state.under_way = true;
+        if !self.pause.is_zero() {
+            drop(state);
+            wait_for_more(&batch, self.pause);
+            state = lock(&self.state);
+        }
         state.next = Arc::default();
         drop(state);
         let mut keys = std::mem::take(&mut *lock(&batch.keys));
@@ -79,10 +97,23 @@ impl<K: Ord + Clone, V> Together<K, V> {
     }
 }
 
+/// Until nobody has come for a while.
+fn wait_for_more<K, V>(batch: &Batch<K, V>, pause: Duration) {
+    let come = || lock(&batch.keys).len();
+    let mut last = come();
+    for _ in 0..PAUSES {
+        std::thread::sleep(pause);
+        let now = come();
+        if now == last {
+            return;
+        }
+        last = now;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
@@ -106,6 +137,25 @@ mod tests {
         assert!(calls.load(Ordering::Relaxed) < 10, "{calls:?}");
         // What was asked for before is asked for anew.
         assert_eq!(all.get(&[1], |_| [(1, 7)].into()).get(&1), Some(&7));
+    }
+
+    #[test]
+    fn who_waits_asks_for_those_that_come_meanwhile() {
+        let (all, calls): (Together<u32, u32>, _) = (Together::new(Duration::from_secs(1)), AtomicUsize::new(0));
+        std::thread::scope(|threads| {
+            for n in 0..40 {
+                let (all, calls) = (&all, &calls);
+                threads.spawn(move || {
+                    let found = all.get(&[n], |keys| {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        keys.iter().map(|k| (*k, k * 2)).collect()
+                    });
+                    assert_eq!(found.get(&n), Some(&(n * 2)));
+                });
+            }
+        });
+        // An answer that takes no time is otherwise for few.
+        assert!(calls.load(Ordering::Relaxed) < 4, "{calls:?}");
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub static BACKEND: Backend = Backend {
     source: |address, ctx| Box::pin(source::open(address, ctx)),
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     list: Some(&list::LISTER),
+    at_once: 16,
     describe: capabilities::describe,
 };
 

@@ -31,5 +31,6 @@ pub static BACKEND: Backend = Backend {
     sink: |address, ctx| Box::pin(sink::open(address, ctx)),
     // Nothing is read from a topic.
     list: None,
+    at_once: 16,
     describe: Vec::new,
 };
