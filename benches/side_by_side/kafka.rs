@@ -49,6 +49,7 @@ pub fn measure(setting: &Setting) -> Result<Table> {
     let filter = ["filter", &queue, ".body.total > 98", "-q", "-o", "raw"];
     let their_read = format!("exec kcat -C -b {} -t {from} -o beginning -e -q", cluster.server);
     let their_filter = format!("{} | jq -c 'select(.total > 98)'", their_read.trim_start_matches("exec "));
+    let mut reading = None;
     for (what, ours, theirs, target, peer) in [
         ("inspect -o raw", &read[..], &their_read, READING, "kcat -C -e"),
         ("filter -o raw", &filter[..], &their_filter, FILTERING, "kcat | jq"),
@@ -68,6 +69,12 @@ pub fn measure(setting: &Setting) -> Result<Table> {
             }
         }
         compared(&mut table, what, &a, kcat.then_some((peer, &b)), target);
+        // No filter is faster than reading.
+        if let Some(reading) = reading.replace(a).filter(|_| kcat) {
+            let ratio = Some(reading.times_faster_than(&b));
+            let what = format!("reading alone, of {peer}");
+            table.row(Row { what, figures: Some(&reading), unit: (2, "s"), ratio, ..Row::default() });
+        }
     }
 
     let (mut plain, mut once, mut theirs, mut bare) =

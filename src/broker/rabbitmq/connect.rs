@@ -24,6 +24,8 @@ use crate::broker::{Address, Context, Error, Kind, Result, tls};
 pub use super::wire::Server;
 
 const DOING: &str = "connecting";
+/// With fewer channels than this none is kept for questions.
+const FEW: u16 = 128;
 /// To be tried where a port does not speak TLS.
 const PLAIN: &str = "write amqp:// for this port, or name the TLS port (5671 unless configured otherwise)";
 
@@ -92,15 +94,18 @@ impl Line {
     /// As [`Line::channel`].
     pub async fn asking(&self) -> Result<lapin::Channel> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match free {
+        match free.filter(|channel| channel.status().connected()) {
             Some(channel) => Ok(channel),
+            // Where the connection is gone, this says so.
             None => self.channel().await,
         }
     }
 
-    /// Gives it back for the next question. The server closes one on which it has refused something.
-    pub fn asked(&self, channel: lapin::Channel) {
-        if channel.status().connected() {
+    /// Gives it back for the next question. Where there may be few, what reads and what sends needs them more.
+    pub async fn asked(&self, channel: lapin::Channel) {
+        if (1..FEW).contains(&self.channel_max) {
+            drop(answer(self.longest, "closing a channel", channel.close(200, "done".into())).await);
+        } else {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
         }
     }

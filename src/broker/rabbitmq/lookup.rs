@@ -22,7 +22,7 @@ pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
     let channel = link.asking().await?;
     let asked = channel.exchange_declare(name(exchange)?, ExchangeKind::Direct, options, FieldTable::default());
     answer(link.longest, "looking for the exchange", asked).await?;
-    link.asked(channel);
+    link.asked(channel).await;
     Ok(())
 }
 
@@ -39,7 +39,7 @@ pub async fn ready(link: &Link, queue: &str) -> Result<u64> {
     }
     let channel = link.asking().await?;
     let (ready, _) = counts(&channel, &name(queue)?, link.longest, "looking for the queue").await?;
-    link.asked(channel);
+    link.asked(channel).await;
     Ok(ready)
 }
 

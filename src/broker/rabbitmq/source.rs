@@ -70,7 +70,7 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
         Ok(counted) => counted,
         Err(e) => return Err(explain(e, address, &link, api.as_ref()).await),
     };
-    link.asked(channel);
+    link.asked(channel).await;
     let info = match &api {
         Some(api) => api.queue_as_told(&link.queue).await.unwrap_or_else(|e| {
             (late.notice)(format!("{e}, so the limits of the queue are not known"));
@@ -243,7 +243,7 @@ impl RabbitSource {
     async fn count(&self) -> Result<(u64, u64)> {
         let channel = self.link.asking().await?;
         let found = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
-        self.link.asked(channel);
+        self.link.asked(channel).await;
         Ok(found)
     }
 
