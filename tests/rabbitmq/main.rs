@@ -7,6 +7,7 @@ mod bad_input;
 #[allow(dead_code, reason = "other test programs share it")]
 mod broker;
 mod canary;
+mod channels;
 mod consumer;
 mod deaths;
 mod destinations;
