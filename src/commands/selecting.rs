@@ -92,6 +92,14 @@ fn variables(args: &cli::Select) -> Result<Vec<(String, Val)>> {
         let text = format!("{name:?} cannot be the name of a variable");
         return Err(Error::new(Kind::Usage, text).hint("letters, digits and _ are allowed; write it without $"));
     }
+    let mut names = HashSet::new();
+    if let Some((name, _)) = variables.iter().find(|(name, _)| name == "ARGS" || !names.insert(name)) {
+        let text = match name.as_str() {
+            "ARGS" => "$ARGS holds all variables, and cannot be one of them".to_owned(),
+            name => format!("the variable ${name} is given twice"),
+        };
+        return Err(Error::new(Kind::Usage, text).hint("give each of --arg and --argjson a name of its own"));
+    }
     Ok(variables)
 }
 

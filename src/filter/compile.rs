@@ -56,12 +56,13 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
         return Err(too_deep());
     }
     let analysis = paths::analyse(&term);
-    let plain = Plain::of(&term, variables);
     let assigns = paths::assigns(&term);
     let mut assigned = vec![];
     paths::assigned(&term, &mut assigned);
 
     let (names, values) = globals(source, variables);
+    let known: Vec<_> = names.iter().cloned().zip(values.iter().cloned()).collect();
+    let plain = Plain::of(&term, &known);
     let main = Def { name: "__main", args: vec![], body: rewrite::term(term) };
     let defs = functions::definitions().map(|d| rewrite::def(widen(d))).chain([main]);
     let arena = Arena::default();

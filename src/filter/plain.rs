@@ -1,7 +1,6 @@
 //! Conditions that compare what lies at a path with a constant: most do, and the interpreter takes longer over one than all the
 //! rest of judging a message. What is not plain on a message (a step into a number, say) is left to the interpreter.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use jaq_core::ValT;
@@ -45,7 +44,7 @@ impl Plain {
     pub fn holds(&self, of: &Parts<'_>) -> Option<bool> {
         Some(match self {
             Plain::Truth(a) => a.value(of)?.as_bool(),
-            Plain::Compare(a, op, b) => op.run(&*a.value(of)?, &*b.value(of)?),
+            Plain::Compare(a, op, b) => op.run(a.value(of)?, b.value(of)?),
             Plain::And(a, b) => a.holds(of)? && b.holds(of)?,
             Plain::Or(a, b) => a.holds(of)? || b.holds(of)?,
             Plain::Not(a) => !a.holds(of)?,
@@ -87,7 +86,8 @@ fn operand(t: &Term<&str>, variables: &[(String, Val)]) -> Option<Operand> {
         },
         Term::Str(..) => Operand::Is(Val::from(literal(t)?)),
         Term::Var(name) => {
-            let given = variables.iter().find(|(n, _)| n.trim_start_matches('$') == name.trim_start_matches('$'))?;
+            // As the interpreter looks for it: the last of a name.
+            let given = variables.iter().rev().find(|(n, _)| n == name)?;
             Operand::Is(given.1.clone())
         }
         Term::Call("null", args) if args.is_empty() => Operand::Is(Val::Null),
@@ -98,36 +98,29 @@ fn operand(t: &Term<&str>, variables: &[(String, Val)]) -> Option<Operand> {
 }
 
 impl Operand {
-    fn value<'a>(&'a self, of: &'a Parts<'_>) -> Option<Cow<'a, Val>> {
+    fn value<'a>(&'a self, of: &'a Parts<'_>) -> Option<&'a Val> {
         match self {
-            Operand::Is(v) => Some(Cow::Borrowed(v)),
+            Operand::Is(v) => Some(v),
             Operand::At(field, steps) => of.at(*field, steps),
         }
     }
 }
 
-/// The parts of one message, built as they are asked for.
+/// The fields of one message, built as they are asked for.
 pub struct Parts<'a> {
     m: &'a DeadLetter,
     looks: &'a Looks,
     death: Option<&'a Death>,
-    body: OnceCell<Val>,
+    built: [OnceCell<Val>; FIELDS.len()],
 }
-
-const BODY: &str = "body";
 
 impl<'a> Parts<'a> {
     pub fn new(m: &'a DeadLetter, looks: &'a Looks, death: Option<&'a Death>) -> Self {
-        Parts { m, looks, death, body: OnceCell::new() }
+        Parts { m, looks, death, built: [const { OnceCell::new() }; FIELDS.len()] }
     }
 
-    fn at(&self, field: usize, steps: &[Val]) -> Option<Cow<'_, Val>> {
-        let build = || view::part(self.m, field, &self.looks.want, self.death);
-        if FIELDS[field] == BODY {
-            step(self.body.get_or_init(build), steps).map(Cow::Borrowed)
-        } else {
-            step(&build(), steps).cloned().map(Cow::Owned)
-        }
+    fn at(&self, field: usize, steps: &[Val]) -> Option<&Val> {
+        step(self.built[field].get_or_init(|| view::part(self.m, field, &self.looks.want, self.death)), steps)
     }
 }
 
@@ -202,7 +195,8 @@ mod tests {
         ];
         let (mut plain, mut not) = (0, 0);
         for condition in &conditions {
-            let variables = [("limit".to_owned(), Val::from(41_isize))];
+            // The last of a name counts.
+            let variables = [0, 42].map(|n: isize| ("limit".to_owned(), Val::from(n)));
             let program = Program::compile(condition, &variables, Duration::from_secs(5)).unwrap();
             let quick = program.compiled.plain.as_ref().unwrap_or_else(|| panic!("{condition}"));
             for body in bodies {

@@ -289,7 +289,7 @@ fn a_command_that_hangs_fails_or_is_missing_is_told_and_stops_nothing() {
 #[test]
 fn ctrl_c_ends_a_command_that_runs_and_words_are_no_shells() {
     let s = Sandbox::new();
-    let args = ["file:orders.ndjson", "--when", "depth>1", "--exec", "sleep 1000"];
+    let args = ["file:orders.ndjson", "--when", "depth>1", "--exec", "sleep 1000", "--exec-timeout", "10m"];
     let mut watch = Running::start(&s, &[&args[..], &FAST[..]].concat());
     watch.until("a reading", |r| r["ready"] == 360);
     std::thread::sleep(Duration::from_millis(500));

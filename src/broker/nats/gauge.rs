@@ -46,12 +46,14 @@ impl Gauge for NatsGauge {
     }
 
     async fn consumed(&self, target: Option<&Target>, sent: &[Receipt]) -> Result<Option<bool>> {
-        let all = self.consumers(target).await?;
         let last: Option<Vec<u64>> = sent.iter().map(|r| r.id.as_deref()?.parse().ok()).collect();
         let Some(last) = last.and_then(|numbers| numbers.into_iter().max()) else { return Ok(None) };
+        let all = self.consumers(target).await?;
         if all.is_empty() {
             return Ok(None);
         }
-        Ok(Some(all.iter().all(|c| c.is_through(last))))
+        // Where each has its own subject, the last may be none of those that one with a filter gets.
+        let each = self.place.as_ref().is_some_and(|(_, subject)| subject.is_none()) && target.is_none();
+        Ok(Some(all.iter().all(|c| c.is_through(last) || each && c.has_filter() && c.is_idle())))
     }
 }

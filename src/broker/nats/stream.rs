@@ -183,6 +183,9 @@ pub struct Sequence {
 /// A part of its configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ConsumerConfig {
+    /// `none`, `all` or `explicit`.
+    #[serde(default)]
+    pub ack_policy: String,
     /// Deliveries of one message; -1 or 0 for no limit.
     #[serde(default)]
     pub max_deliver: i64,
@@ -195,17 +198,31 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerInfo {
-    /// Whether it has had the message of this number, and all up to there are acknowledged. That none is pending says nothing
-    /// of it: the server counts a message for its consumers some time after it has confirmed it.
+    /// Whether all up to the message of this number are acknowledged. That nothing waits for it is not enough: the server counts
+    /// a message for its consumers some time after it has confirmed it, and no more once it was given up on.
     pub fn is_through(&self, number: u64) -> bool {
-        let all = self.num_pending == 0 && self.num_ack_pending == 0;
-        self.ack_floor.stream_seq >= number || all && self.delivered.stream_seq >= number
+        let reached = if self.config.ack_policy == "none" { self.delivered } else { self.ack_floor };
+        reached.stream_seq >= number
+    }
+
+    /// Whether nothing waits for it that the server has counted by now.
+    pub fn is_idle(&self) -> bool {
+        self.num_pending == 0 && self.num_ack_pending == 0
+    }
+
+    /// Whether it gets some subjects alone.
+    pub fn has_filter(&self) -> bool {
+        self.filters().next().is_some()
+    }
+
+    fn filters(&self) -> impl Iterator<Item = &String> {
+        let filters = self.config.filter_subject.iter().chain(self.config.filter_subjects.iter().flatten());
+        filters.filter(|f| !f.is_empty())
     }
 
     /// Whether it gets what is sent to this subject.
     pub fn wants(&self, subject: &str) -> bool {
-        let filters = self.config.filter_subject.iter().chain(self.config.filter_subjects.iter().flatten());
-        let mut filters = filters.filter(|f| !f.is_empty()).peekable();
+        let mut filters = self.filters().peekable();
         filters.peek().is_none() || filters.any(|f| matches(f, subject))
     }
 }
@@ -248,7 +265,14 @@ mod tests {
         assert!(at(7, 7, 5, 0).is_through(7));
         assert!(at(9, 7, 0, 2).is_through(7));
         assert!(!at(9, 4, 3, 2).is_through(7));
-        assert!(at(9, 4, 0, 0).is_through(7));
+        // What it gave up on was delivered and is not pending.
+        assert!(!at(9, 4, 0, 0).is_through(7));
+        let unasked = |delivered: u64| {
+            told(&format!(
+                r#"{{"name":"C","config":{{"ack_policy":"none"}},"delivered":{{"stream_seq":{delivered}}}}}"#
+            ))
+        };
+        assert!(unasked(7).is_through(7) && !unasked(6).is_through(7));
     }
 
     #[test]

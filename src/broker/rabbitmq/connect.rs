@@ -50,6 +50,8 @@ impl std::ops::Deref for Link {
 pub struct Line {
     /// The connection.
     pub connection: Connection,
+    /// Several queues are asked for on it.
+    is_shared: bool,
     /// Channels on which nothing is open.
     free: Mutex<Vec<lapin::Channel>>,
     /// What the host's name stands for.
@@ -101,9 +103,10 @@ impl Line {
         }
     }
 
-    /// Gives it back for the next question. Where there may be few, what reads and what sends needs them more.
+    /// Gives it back for the next question, where there may be more. Elsewhere, and where there may be few, what reads and what
+    /// sends needs them more.
     pub async fn asked(&self, channel: lapin::Channel) {
-        if (1..FEW).contains(&self.channel_max) {
+        if !self.is_shared || (1..FEW).contains(&self.channel_max) {
             drop(answer(self.longest, "closing a channel", channel.close(200, "done".into())).await);
         } else {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
@@ -193,6 +196,7 @@ async fn dial(address: &Address, parts: &Parts, ctx: &Context, role: &str) -> Re
     let server = heard.server().unwrap_or_default();
     Ok(Line {
         connection,
+        is_shared: ctx.shared.is_of_many(),
         free: Mutex::default(),
         addresses,
         server,

@@ -16,7 +16,7 @@ fn name(s: &str) -> Result<ShortString> {
     ShortString::try_new(s).map_err(|_| Error::new(Kind::Usage, "names on RabbitMQ have 255 bytes at most"))
 }
 
-/// Passes where the exchange is there. On a channel of its own, which the server closes where it is not.
+/// Passes where the exchange is there. The server closes the channel where it is not.
 pub async fn exchange_exists(link: &Link, exchange: &str) -> Result<()> {
     let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
     let channel = link.asking().await?;
