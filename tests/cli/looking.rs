@@ -195,3 +195,16 @@ fn stats_groups_by_cause_or_by_anything() {
     assert_eq!((table.code, table.lines()), (0, groups.len() + 1), "{}", table.stdout());
     assert!(table.stderr.contains("360 messages in"), "{}", table.stderr);
 }
+
+#[test]
+fn a_variable_has_one_value() {
+    let s = Sandbox::new();
+    for (given, why) in [
+        (&["--arg", "v", "a", "--arg", "v", "b"][..], "the variable $v is given twice"),
+        (&["--arg", "v", "a", "--argjson", "v", "1"], "the variable $v is given twice"),
+        (&["--arg", "ARGS", "a"], "$ARGS holds all variables"),
+    ] {
+        let ran = s.run(&[&["filter", Q, ".body.order == $v"], given].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{} {}", ran.code, ran.stderr);
+    }
+}
