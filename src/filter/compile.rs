@@ -60,9 +60,8 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
     let mut assigned = vec![];
     paths::assigned(&term, &mut assigned);
 
-    let (names, values) = globals(source, variables);
-    let known: Vec<_> = names.iter().cloned().zip(values.iter().cloned()).collect();
-    let plain = Plain::of(&term, &known);
+    let globals = globals(source, variables);
+    let plain = Plain::of(&term, &globals);
     let main = Def { name: "__main", args: vec![], body: rewrite::term(term) };
     let defs = functions::definitions().map(|d| rewrite::def(widen(d))).chain([main]);
     let arena = Arena::default();
@@ -71,13 +70,14 @@ fn on_big_stack(source: &str, variables: &[(String, Val)]) -> Result<Compiled> {
         .map_err(|_| Error::new(Kind::Other, "the jq library does not load"))?;
     let filter = Compiler::default()
         .with_funs(functions::natives())
-        .with_global_vars(names.iter().map(String::as_str))
+        .with_global_vars(globals.iter().map(|(name, _)| name.as_str()))
         .compile(modules)
         .map_err(|errors| {
             let given: Vec<_> = variables.iter().map(|(n, _)| format!("${n}")).collect();
             explain::undefined(source, &given, errors.into_iter().flat_map(|(_, e)| e).collect())
         })?;
-    Ok(Compiled { filter, variables: values, analysis, plain, assigns, assigned })
+    let variables = globals.into_iter().map(|(_, value)| value).collect();
+    Ok(Compiled { filter, variables, analysis, plain, assigns, assigned })
 }
 
 /// A definition of the library beside those of a source that lives shorter.
@@ -104,11 +104,11 @@ pub fn parse(source: &str) -> Result<Term<&str>> {
 
 /// Every variable as `$name`, and all of them in `$ARGS.named` as in jq. They are bound anew for each message, so what the
 /// program does not mention is left out.
-fn globals(source: &str, variables: &[(String, Val)]) -> (Vec<String>, Vec<Val>) {
+fn globals(source: &str, variables: &[(String, Val)]) -> Vec<(String, Val)> {
     let string = |s: &str| Val::from(s.to_owned());
     let named: Map = variables.iter().map(|(n, v)| (string(n), v.clone())).collect();
     let args: Map =
         [(string("positional"), Val::Arr(Vec::new().into())), (string("named"), Val::obj(named))].into_iter().collect();
     let given = variables.iter().map(|(n, v)| (format!("${}", n.trim_start_matches('$')), v.clone()));
-    given.chain([("$ARGS".to_owned(), Val::obj(args))]).filter(|(n, _)| source.contains(n.as_str())).unzip()
+    given.chain([("$ARGS".to_owned(), Val::obj(args))]).filter(|(n, _)| source.contains(n.as_str())).collect()
 }

@@ -1,11 +1,12 @@
 //! What the cluster does not allow the user `reader`.
 #![expect(unsafe_code, reason = "the client library's Rust side has no requests for ACLs")]
 
-use rdkafka::bindings as c;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::ffi::CString;
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::cluster::{Cluster, until};
 

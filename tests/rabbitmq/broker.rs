@@ -88,6 +88,11 @@ impl Broker {
         name
     }
 
+    /// Two queues of a kind, to send from the one to the other.
+    pub fn pair(&self, kind: &str) -> (String, String) {
+        (self.queue(&format!("q.{kind}"), kind, &[]), self.queue(&format!("to.{kind}"), kind, &[]))
+    }
+
     /// Declares a queue that outlives this, until [`Broker::forget`].
     pub fn keep(&self, kind: &str, what: &str) -> String {
         let name = self.queue(&format!("{what}.{kind}"), kind, &[]);

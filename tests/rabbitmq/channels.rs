@@ -8,7 +8,7 @@ fn two_channels_are_enough_for_a_look_and_a_replay() {
     let Some(b) = Broker::open("43") else { return };
     for kind in KINDS {
         let s = Sandbox::new();
-        let (q, to) = (b.queue(&format!("few.{kind}"), kind, &[]), b.queue(&format!("to.{kind}"), kind, &[]));
+        let (q, to) = b.pair(kind);
         b.fill(&q, 30);
         let few = |queue: &str| format!("{}&channel_max=2", b.address(queue));
         let ran = s.run(&["inspect", &few(&q), "-n", "50", "-o", "jsonl"]);

@@ -81,7 +81,7 @@ fn everything_works_without_the_management_api() {
     let Some(b) = Broker::open("43") else { return };
     for kind in KINDS {
         let s = Sandbox::new();
-        let (q, to) = (b.queue(&format!("{kind}.q"), kind, &[]), b.queue(&format!("{kind}.to"), kind, &[]));
+        let (q, to) = b.pair(kind);
         b.fill(&q, 6);
         let (from, dest) = (b.bare(&q), b.bare(&to));
         let ok = |args: &[&str]| {

@@ -140,7 +140,7 @@ fn killed_it_loses_nothing() {
     let Some(b) = Broker::open("43") else { return };
     for kind in KINDS {
         let s = Sandbox::new();
-        let (q, to) = (b.queue(&format!("q.{kind}"), kind, &[]), b.queue(&format!("to.{kind}"), kind, &[]));
+        let (q, to) = b.pair(kind);
         let all = b.fill(&q, 2000);
         let mut child = slow(&b, &s, &q, &to);
         child.kill().unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_rs::{Runtime, Tokio};
 use futures::StreamExt;
 use lapin::tcp::RustlsConnector;
+use lapin::types::ShortString;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind, Event};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::address::{self, Parts};
 use super::credentials::{self, Credentials};
 use super::error;
-use super::held::answer;
+use super::held::{answer, counts};
 use super::wire::{Heard, Kit, Overheard, Socket};
 use crate::broker::address::Secret;
 use crate::broker::{Address, Context, Error, Kind, Result, tls};
@@ -111,6 +112,17 @@ impl Line {
         } else {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
         }
+    }
+
+    /// Ready messages and consumers of a queue, as [`counts`].
+    ///
+    /// # Errors
+    /// As [`Line::channel`], and [`counts`].
+    pub async fn counts(&self, queue: &ShortString, doing: &'static str) -> Result<(u64, u64)> {
+        let channel = self.asking().await?;
+        let found = counts(&channel, queue, self.longest, doing).await?;
+        self.asked(channel).await;
+        Ok(found)
     }
 
     /// Hangs up once nothing has moved on the wire for the longest wait while answers are due, which they are from the start.

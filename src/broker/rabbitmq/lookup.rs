@@ -8,7 +8,7 @@ use lapin::types::{FieldTable, ShortString};
 
 use super::address;
 use super::connect::{Link, read_as};
-use super::held::{answer, counts};
+use super::held::answer;
 use super::management::Management;
 use crate::broker::{Address, Context, Error, Kind, Result, nearest};
 
@@ -37,10 +37,7 @@ pub async fn ready(link: &Link, queue: &str) -> Result<u64> {
         // Declared passively, an empty name is the queue declared last.
         return Err(Error::new(Kind::Usage, "no queue is named"));
     }
-    let channel = link.asking().await?;
-    let (ready, _) = counts(&channel, &name(queue)?, link.longest, "looking for the queue").await?;
-    link.asked(channel).await;
-    Ok(ready)
+    Ok(link.counts(&name(queue)?, "looking for the queue").await?.0)
 }
 
 /// Adds to a "not found" the nearest name there is, where the server can be asked, and how the address was read.

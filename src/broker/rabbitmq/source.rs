@@ -11,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use super::connect::{self, Link};
 use super::facts::{ACK_TIMEOUT, Facts};
 use super::hazard::{self, Limit, Policy, QueueKind};
-use super::held::{answer, counts};
+use super::held::answer;
 use super::management::Management;
 use super::queue_info::QueueInfo;
 use super::reader::Reader;
@@ -64,13 +64,11 @@ pub async fn open(address: &Address, ctx: &Context) -> Result<Box<dyn Source>> {
     let said = Arc::clone(&later);
     let late = Context { notice: Arc::new(move |text| lock(&said).push(text)), ..ctx.clone() };
     let api = Management::open(address, &late, &link).await;
-    let channel = link.asking().await?;
     let queue = name(&link);
-    let (ready, consumers) = match counts(&channel, &queue, ctx.timeout, OPENING).await {
+    let (ready, consumers) = match link.counts(&queue, OPENING).await {
         Ok(counted) => counted,
         Err(e) => return Err(explain(e, address, &link, api.as_ref()).await),
     };
-    link.asked(channel).await;
     let info = match &api {
         Some(api) => api.queue_as_told(&link.queue).await.unwrap_or_else(|e| {
             (late.notice)(format!("{e}, so the limits of the queue are not known"));
@@ -241,10 +239,7 @@ async fn explain(e: Error, address: &Address, link: &Link, api: Option<&Manageme
 impl RabbitSource {
     /// Ready messages and consumers.
     async fn count(&self) -> Result<(u64, u64)> {
-        let channel = self.link.asking().await?;
-        let found = counts(&channel, &name(&self.link), self.ctx.timeout, "counting messages").await?;
-        self.link.asked(channel).await;
-        Ok(found)
+        self.link.counts(&name(&self.link), "counting messages").await
     }
 
     /// Refuses what is known to be dangerous before a message is touched.
@@ -363,10 +358,10 @@ impl Source for RabbitSource {
             return Ok(None);
         }
         let doing = "purging the queue";
-        let channel = self.link.channel().await?;
+        let channel = self.link.asking().await?;
         let gone = answer(self.ctx.timeout, doing, channel.queue_purge(name(&self.link), QueuePurgeOptions::default()))
             .await?;
-        drop(answer(self.ctx.timeout, OPENING, channel.close(200, "done".into())).await);
+        self.link.asked(channel).await;
         Ok(Some(u64::from(gone)))
     }
 }
