@@ -227,14 +227,6 @@ stop() {
 }
 stop_locked() { stop_ours "$state/server.pid" "$mark" 30; }
 
-# As a power failure would end it.
-kill_hard() {
-  local pid
-  pid=$(tr -d '[:space:]' <"$state/server.pid")
-  ! marked "$pid" "$mark" || kill -KILL "$pid"
-  wait_until 5 unmarked "$pid" "$mark"
-}
-
 env_lines() {
   [[ -e $state/ports ]] || { say "Kafka was never started"; exit 1; }
   ports kept
@@ -266,7 +258,7 @@ case $command in
   install) install ;;
   start) start ;;
   stop) stop ;;
-  kill) kill_hard ;;
+  kill) kill_ours "$state/server.pid" "$mark" ;;
   env) env_lines ;;
   log) cat "$state/log/console.log" ;;
   share)

@@ -156,10 +156,22 @@ stop_ours() {
   [[ ! -s $1 ]] || pid=$(tr -d '[:space:]' <"$1")
   if marked "$pid" "$2"; then
     kill -TERM "$pid" 2>/dev/null || true
-    if ! wait_until "$3" unmarked "$pid" "$2"; then
-      kill -KILL "$pid" 2>/dev/null || true
-      wait_until 5 unmarked "$pid" "$2"
-    fi
+    wait_until "$3" unmarked "$pid" "$2" || killed "$pid" "$2"
   fi
   rm -f "$1"
+}
+
+# A process that has much to give back, or waits for a busy disk, is there for a while after it was killed.
+# killed PID MARK
+killed() {
+  kill -KILL "$1" 2>/dev/null || true
+  wait_until 60 unmarked "$@" || { say "process $1 was killed and is still there"; return 1; }
+}
+
+# As when the power fails, but for what the system has yet to write.
+# kill_ours PIDFILE MARK
+kill_ours() {
+  local pid
+  pid=$(tr -d '[:space:]' <"$1")
+  ! marked "$pid" "$2" || killed "$pid" "$2"
 }

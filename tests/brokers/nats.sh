@@ -78,13 +78,6 @@ asked() {
 }
 answers() { (asked) 2>/dev/null; }
 
-kill_hard() {
-  local pid
-  pid=$(tr -d '[:space:]' <"$state/server.pid")
-  ! marked "$pid" "$mark" || kill -KILL "$pid"
-  wait_until 5 unmarked "$pid" "$mark"
-}
-
 case ${1:-} in
   env)
     [[ -e $state/port ]] || { say "$name was never started"; exit 1; }
@@ -100,7 +93,7 @@ case ${1:-} in
     printf 'export DLQ_TEST_NATS_TLS=%q\n' "$state/tls"
     printf 'export DLQ_TEST_NATS_CONTROL=%q\n' "$state/control"
     ;;
-  kill) kill_hard ;;
+  kill) kill_ours "$state/server.pid" "$mark" ;;
   log) cat "$state/log/console.log" ;;
   *) main "$@" ;;
 esac

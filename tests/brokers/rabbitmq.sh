@@ -226,13 +226,9 @@ stop_locked() {
   done < <(grep -lx epmd /proc/[0-9]*/comm 2>/dev/null)
 }
 
-# As when the power fails, but for what the system has yet to write.
 kill_node() {
-  local pid
-  pid=$(tr -d '[:space:]' <"$state/node.pid")
-  marked "$pid" "$mark" || { say "RabbitMQ $version is not running"; exit 69; }
-  kill -KILL "$pid"
-  wait_until 10 unmarked "$pid" "$mark"
+  ours "$state/node.pid" "$mark" || { say "RabbitMQ $version is not running"; exit 69; }
+  kill_ours "$state/node.pid" "$mark"
 }
 
 env_lines() {
