@@ -111,7 +111,7 @@ fn dead_letter(n: u64, queue: &std::sync::Arc<str>) -> DeadLetter {
     m.properties.push("routing_key", Value::ShortText("orders.dlq".into()));
     m.properties.push("redelivered", Value::Bool(false));
     let print = fingerprint(&m, |name| name == "redelivered");
-    m.id = format!("{print:032x}");
+    m.id = format!("{print:032x}").into();
     m.identity = Identity::Like(print);
     m
 }

@@ -132,7 +132,7 @@ fn record(shop: &mut Shop, topic: &'static str, partition: i32, at: Timestamp, k
     let offset = shop.offset(topic, partition);
     let queue = format!("kafka://kafka-1.shop.example:9092/{topic}");
     let mut m = DeadLetter::new(queue.into(), Payload::Bytes(body));
-    m.id = format!("{partition}:{offset}");
+    m.id = format!("{partition}:{offset}").into();
     m.identity = Identity::Exact((partition as u128) << 64 | offset as u128);
     m.position.push("partition", Value::I32(partition));
     m.position.push("offset", Value::I64(offset));

@@ -116,6 +116,6 @@ fn properties(m: &mut DeadLetter, content: &str, id: &str, sent: Timestamp, exch
     m.properties.push("redelivered", Value::Bool(false));
     m.time = Timestamp::from_second(sent.as_second()).ok();
     let print = fingerprint(m, |name| matches!(name, "redelivered" | "x-delivery-count"));
-    m.id = format!("{print:032x}");
+    m.id = format!("{print:032x}").into();
     m.identity = Identity::Like(print);
 }

@@ -13,7 +13,7 @@ pub fn notification(shop: &mut Shop, died: Timestamp) -> DeadLetter {
         order.number, order.customer,
     );
     let mut m = DeadLetter::new("sqs://eu-west-1/order-notifications-dlq".into(), Payload::Bytes(body.into()));
-    m.id = shop.random.uuid();
+    m.id = shop.random.uuid().into();
     let id = u128::from_str_radix(&m.id.replace('-', ""), 16).expect("a UUID is hex");
     m.identity = Identity::Exact(id);
     m.time = Timestamp::from_millisecond(shop.before(died, 200_000, 400_000).as_millisecond()).ok();

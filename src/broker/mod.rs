@@ -33,7 +33,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::message::{DeadLetter, Target};
+use crate::message::{DeadLetter, Id, Target};
 pub use address::Address;
 pub use can::{Ability, Answer, Finding, Load};
 pub use capability::{Accuracy, Capabilities, SinkCapabilities};
@@ -319,7 +319,7 @@ pub struct Outgoing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The id or position it has there, where the broker gives one.
-    pub id: Option<String>,
+    pub id: Option<Id>,
 }
 
 /// One result per message, in order; `Ok` means stored, and routed where the broker can tell. Makes progress unpolled.

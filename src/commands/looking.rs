@@ -48,7 +48,7 @@ impl Unprinted {
     pub fn add(&mut self, m: &DeadLetter, error: String) {
         self.count += 1;
         if self.examples.len() < SHOWN {
-            self.examples.push(Failure { id: m.id.clone(), error });
+            self.examples.push(Failure { id: m.id.to_string(), error });
         }
     }
 }

@@ -137,7 +137,7 @@ mod tests {
     fn rows(make: fn(u128) -> Identity, rows: &[(u64, u128, bool)]) -> Vec<Row> {
         let row = |&(sequence, of, confirmed): &(u64, u128, bool)| {
             let identity = make(of);
-            Row { sequence, identity, id: of.to_string(), confirmed }
+            Row { sequence, identity, id: of.to_string().into(), confirmed }
         };
         rows.iter().map(row).collect()
     }

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use crate::broker::Result;
-use crate::message::Identity;
+use crate::message::{Id, Identity};
 
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Row {
     /// What finds it again in the queue it came from.
     pub identity: Identity,
     /// Its id there, for people.
-    pub id: String,
+    pub id: Id,
     /// The destination has confirmed it.
     pub confirmed: bool,
 }

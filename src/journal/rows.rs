@@ -36,7 +36,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<Row>> {
         let (id, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
         let id = String::from_utf8(id.to_vec()).ok()?;
         let sequence = u64::from_le_bytes(*sequence);
-        rows.push(Row { sequence, identity, id, confirmed: flags & CONFIRMED != 0 });
+        rows.push(Row { sequence, identity, id: id.into(), confirmed: flags & CONFIRMED != 0 });
         bytes = rest;
     }
     Some(rows)
@@ -52,9 +52,9 @@ mod tests {
         fn reads_back_what_it_writes(
             rows in prop::collection::vec((any::<u64>(), any::<u128>(), any::<bool>(), ".{0,40}", any::<bool>()), 0..9)
         ) {
-            let row = |(sequence, of, exact, id, confirmed)| {
+            let row = |(sequence, of, exact, id, confirmed): (_, _, _, String, _)| {
                 let identity = if exact { Identity::Exact(of) } else { Identity::Like(of) };
-                Row { sequence, identity, id, confirmed }
+                Row { sequence, identity, id: id.into(), confirmed }
             };
             let rows: Vec<Row> = rows.into_iter().map(row).collect();
             prop_assert_eq!(decode(&encode(&rows)), Some(rows));

@@ -1,8 +1,24 @@
 //! Ordered, typed, repeatable name-value pairs: one type for headers, properties and nested tables of every broker.
 
-use std::borrow::Cow;
+use std::fmt;
+use std::io::Write as _;
 
 use bytes::Bytes;
+use smol_str::SmolStr;
+
+/// What is formatted, in no more memory than it takes.
+pub fn written(text: fmt::Arguments<'_>) -> Bytes {
+    let mut short = [0; SHORT];
+    let mut rest = &mut short[..];
+    if rest.write_fmt(text).is_err() {
+        return Bytes::from(text.to_string());
+    }
+    let length = SHORT - rest.len();
+    Bytes::copy_from_slice(&short[..length])
+}
+
+/// Bytes that need not be formatted twice.
+const SHORT: usize = 128;
 
 /// One value with the type the broker gave it. Equality is exact: floats compare by their bits.
 #[derive(Clone, Debug)]
@@ -145,8 +161,8 @@ impl From<String> for Value {
     }
 }
 
-/// A name. Those of properties are known beforehand and cost nothing.
-pub type Name = Cow<'static, str>;
+/// A name. Up to 23 bytes of it take no memory of their own.
+pub type Name = SmolStr;
 
 /// Name-value pairs in the order the broker gave them; names may repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +191,7 @@ impl Fields {
                     n != name || nth == 1
                 });
             }
-            None => self.0.push((name.to_owned().into(), value)),
+            None => self.0.push((name.into(), value)),
         }
     }
 
@@ -205,7 +221,7 @@ impl Fields {
         self.0.retain(|(n, v)| {
             let go = drop(n, v);
             if go {
-                gone.push(n.clone().into_owned());
+                gone.push(n.to_string());
             }
             !go
         });
@@ -213,7 +229,7 @@ impl Fields {
     }
 
     /// In order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
         self.0.iter().map(|(n, v)| (&**n, v))
     }
 

@@ -1,6 +1,8 @@
 //! The one header a replay leaves on a message.
 
-use super::{Fields, Value};
+use std::fmt;
+
+use super::{Fields, Value, written};
 
 /// Name of the header.
 pub const MARK_HEADER: &str = "dlq-replay";
@@ -45,7 +47,12 @@ impl Mark {
 
     /// The header's value.
     pub fn to_value(&self) -> Value {
-        Value::text(format!("id=\"{}\", count={}", self.id, self.count))
+        Mark::value(&self.id, self.count)
+    }
+
+    /// The header's value, of an id that need not be made into a string before.
+    pub fn value(id: impl fmt::Display, count: u32) -> Value {
+        Value::Text(written(format_args!("id=\"{id}\", count={count}")))
     }
 }
 

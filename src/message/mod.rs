@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use claim_check::ClaimCheck;
-pub use fields::{Fields, Name, Value};
+pub use fields::{Fields, Name, Value, written};
 pub use fingerprint::fingerprint;
 pub use mark::{MARK_HEADER, Mark};
 
@@ -47,6 +47,9 @@ impl Payload {
         self.len() == 0
     }
 }
+
+/// What a message is called by. Up to 23 bytes of it take no memory of their own.
+pub type Id = smol_str::SmolStr;
 
 /// Finds a message again after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,7 +84,7 @@ pub const REDELIVERED: &str = "redelivered";
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
     /// Finds the message again on its broker; what `--id` takes. A fingerprint in hex where the broker has no ids.
-    pub id: String,
+    pub id: Id,
     /// What a journal may conclude from meeting the message again.
     pub identity: Identity,
     /// Address of the queue the message was read from (or, in an archive, was archived from), without secrets.
@@ -108,7 +111,7 @@ impl DeadLetter {
     /// A message with nothing known but its payload.
     pub fn new(queue: Arc<str>, payload: Payload) -> Self {
         DeadLetter {
-            id: String::new(),
+            id: Id::default(),
             identity: Identity::Like(0),
             queue,
             position: Fields::default(),

@@ -19,7 +19,7 @@ const DUMP: usize = 512;
 pub fn render(m: &DeadLetter, now: Timestamp, look: &Look) -> String {
     let mut page = Page { out: String::new(), look, utf8: look.data_utf8() };
     let when = |t: Timestamp| format!("{t} ({} ago)", human::age(t, now));
-    let mut rows: Vec<(String, String)> = vec![("id".into(), m.id.clone()), ("queue".into(), m.queue.to_string())];
+    let mut rows: Vec<(String, String)> = vec![("id".into(), m.id.to_string()), ("queue".into(), m.queue.to_string())];
     rows.extend(m.position.iter().map(|(name, v)| (name.to_owned(), typed(v).1)));
     rows.extend(m.time.map(|t| ("time".into(), when(t))));
     rows.push(("size".into(), human::bytes(m.size() as u64)));

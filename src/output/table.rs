@@ -31,7 +31,7 @@ pub fn row(m: &DeadLetter, now: Timestamp) -> Vec<String> {
     let origin = death.as_ref().and_then(|d| d.origin.as_ref()).or(m.origin.as_ref());
     let unknown = || "-".to_owned();
     vec![
-        if m.id.is_empty() { unknown() } else { m.id.clone() },
+        if m.id.is_empty() { unknown() } else { m.id.to_string() },
         time.map_or_else(unknown, |t| human::age(t, now)),
         death.as_ref().map_or_else(unknown, |d| d.cause.clone()),
         death.as_ref().and_then(reason).unwrap_or_else(unknown),

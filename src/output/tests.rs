@@ -9,7 +9,7 @@ fn letters(n: usize) -> Vec<DeadLetter> {
     (0..n)
         .map(|i| {
             let mut m = DeadLetter::new("q".into(), Payload::Bytes(Bytes::from(format!("body {i}\x1b"))));
-            m.id = format!("id-{i}");
+            m.id = format!("id-{i}").into();
             m
         })
         .collect()

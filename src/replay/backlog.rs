@@ -1,6 +1,7 @@
 //! Messages that are prepared and wait for room at the destination.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::broker::Move;
 use crate::message::DeadLetter;
@@ -51,18 +52,38 @@ enum Order {
 
 #[derive(Default)]
 struct Lanes {
-    lanes: HashMap<u64, Lane>,
-    /// Of no lane.
-    free: VecDeque<Ready>,
-    runnable: VecDeque<Option<u64>>,
-    waiting: usize,
+    /// Those that have a message among the runnable or under way, and those that are held.
+    lanes: HashMap<u64, Lane, BuildHasherDefault<Spread>>,
+    /// One of each lane, and those of no lane.
+    runnable: VecDeque<Ready>,
+    /// Messages behind the first of their lane.
+    behind: usize,
 }
 
 #[derive(Default)]
 struct Lane {
+    /// Behind the one that is runnable or under way.
     queue: VecDeque<Ready>,
     busy: bool,
     held: bool,
+}
+
+/// Lanes are hashes already.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, lane: u64) {
+        self.0 = lane;
+    }
 }
 
 impl Backlog {
@@ -89,7 +110,7 @@ impl Backlog {
     pub(super) fn len(&self) -> usize {
         match &self.order {
             Order::Plain(q) | Order::Behind(q, _) => q.len(),
-            Order::Strict(l) => l.waiting,
+            Order::Strict(l) => l.runnable.len() + l.behind,
         }
     }
 
@@ -143,17 +164,20 @@ impl Backlog {
         }
         let Order::Strict(l) = &mut self.order else { return VecDeque::new() };
         let Some(state) = l.lanes.get_mut(&lane) else { return VecDeque::new() };
-        state.busy = false;
         if failed {
             state.held = true;
-            l.waiting -= state.queue.len();
+            state.busy = false;
+            l.behind -= state.queue.len();
             let behind = std::mem::take(&mut state.queue);
             self.bytes -= behind.iter().map(|r| r.size).sum::<usize>();
             return behind;
         }
-        if !state.queue.is_empty() {
-            l.runnable.push_back(Some(lane));
-        } else if !state.held {
+        if let Some(next) = state.queue.pop_front() {
+            l.behind -= 1;
+            l.runnable.push_back(next);
+        } else if state.held {
+            state.busy = false;
+        } else {
             l.lanes.remove(&lane);
         }
         VecDeque::new()
@@ -185,20 +209,20 @@ impl Lanes {
     /// Adds one; false where its lane is held.
     fn push(&mut self, ready: Ready) -> bool {
         let Some(of) = ready.go.lane else {
-            self.free.push_back(ready);
-            self.runnable.push_back(None);
-            self.waiting += 1;
+            self.runnable.push_back(ready);
             return true;
         };
         let lane = self.lanes.entry(of).or_default();
         if lane.held {
             return false;
         }
-        if !lane.busy && lane.queue.is_empty() {
-            self.runnable.push_back(Some(of));
+        if lane.busy {
+            lane.queue.push_back(ready);
+            self.behind += 1;
+        } else {
+            lane.busy = true;
+            self.runnable.push_back(ready);
         }
-        lane.queue.push_back(ready);
-        self.waiting += 1;
         true
     }
 }
@@ -208,18 +232,7 @@ impl Order {
     fn next(&mut self) -> Option<Ready> {
         match self {
             Order::Plain(q) | Order::Behind(q, _) => q.pop_front(),
-            Order::Strict(l) => loop {
-                let Some(lane) = l.runnable.pop_front()? else {
-                    l.waiting -= 1;
-                    return l.free.pop_front();
-                };
-                let lane = l.lanes.get_mut(&lane)?;
-                if let Some(ready) = lane.queue.pop_front() {
-                    lane.busy = true;
-                    l.waiting -= 1;
-                    return Some(ready);
-                }
-            },
+            Order::Strict(l) => l.runnable.pop_front(),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::broker::{
     Act, Bound, Error, Kind, Move, Outcome, Receipt, Result, ScanRequest, Settlement, Settler, Sink, Source, Token,
 };
 use crate::journal::Trouble;
-use crate::message::{DeadLetter, Target};
+use crate::message::{DeadLetter, Id, Target};
 use crate::select::Selection;
 
 /// What a failed message does to those behind it.
@@ -239,7 +239,7 @@ const BYTES: usize = 32 << 20;
 
 /// A message under way.
 struct Meta {
-    id: String,
+    id: Id,
     size: usize,
     lane: Option<u64>,
     left_out: Vec<String>,
@@ -369,7 +369,7 @@ impl Drive<'_> {
             .unzip();
         // Before they are sent: should this attempt be cut off as well, they have been named.
         for Meta { id, cause, .. } in metas.iter().filter(|m| m.again) {
-            self.tally.possible_duplicates.push_with(|| id.clone());
+            self.tally.possible_duplicates.push_with(|| id.to_string());
             self.watch.doubled(id, cause.as_deref());
         }
         let outcomes = self.way.submit(moves).await;
@@ -504,7 +504,7 @@ impl Drive<'_> {
                 }
             };
             if !again && what != Trouble::Failed {
-                self.tally.possible_duplicates.push_with(|| id.clone());
+                self.tally.possible_duplicates.push_with(|| id.to_string());
             }
             self.told(what, &id, cause.as_deref(), &e);
             // The connection is gone, on either side, or the queue is another run's now: whatever else were begun would fail or

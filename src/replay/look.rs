@@ -158,7 +158,7 @@ fn count<W>(mut judged: Judged, work: &impl Fn(Judged) -> W) -> Counted<W> {
             Verdict::Failed(error) => {
                 failed += 1;
                 if examples.len() < FILTER_EXAMPLES {
-                    examples.push(Failure { id: delivery.message.id.clone(), error: error.clone() });
+                    examples.push(Failure { id: delivery.message.id.to_string(), error: error.clone() });
                 }
             }
         }

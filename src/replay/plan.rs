@@ -143,7 +143,7 @@ impl PlanFacts {
             Err(e) => {
                 self.unroutable += 1;
                 if self.unroutable_examples.len() < EXAMPLES {
-                    self.unroutable_examples.push(Unroutable { id: m.id.clone(), error: e.to_string() });
+                    self.unroutable_examples.push(Unroutable { id: m.id.to_string(), error: e.to_string() });
                 }
                 false
             }

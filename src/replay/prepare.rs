@@ -12,7 +12,7 @@ use crate::broker::{Delivery, Error, Fit, Outgoing, Result, Source, Token};
 use crate::death;
 use crate::journal::{Claim, Claims};
 use crate::message::unwrap::Envelope;
-use crate::message::{ClaimCheck, DeadLetter, MARK_HEADER, Mark, Target};
+use crate::message::{ClaimCheck, DeadLetter, Id, MARK_HEADER, Mark, Target};
 use crate::select::judging::judge_and;
 use crate::select::{Judged, Selection, Verdict};
 
@@ -78,7 +78,7 @@ pub(super) enum Fate {
     Arrived(Outgoing),
     Skip(Skip),
     Fail {
-        id: String,
+        id: Id,
         /// What it had died of.
         cause: Option<String>,
         error: Error,
@@ -209,7 +209,7 @@ impl Preparer {
                     out.unselected.push(token);
                     out.filter_errors += 1;
                     if out.filter_examples.len() < FILTER_EXAMPLES {
-                        out.filter_examples.push(Failure { id: message.id, error });
+                        out.filter_examples.push(Failure { id: message.id.to_string(), error });
                     }
                 }
             }
@@ -280,8 +280,7 @@ impl Preparer {
             inner.replace(&mut message);
         }
         let changed = changes.apply(patch, &mut message);
-        let mark = Mark { id: format!("{run}.{sequence}"), count: replays.saturating_add(1) };
-        message.headers.set(MARK_HEADER, mark.to_value());
+        message.headers.set(MARK_HEADER, Mark::value(format_args!("{run}.{sequence}"), replays.saturating_add(1)));
         let outgoing = Outgoing { sequence, message, target, verbatim: false };
         Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) }
     }

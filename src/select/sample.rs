@@ -156,7 +156,7 @@ mod tests {
 
     fn message(i: u64) -> DeadLetter {
         let mut m = DeadLetter::new("file:q".into(), Payload::Absent);
-        m.id = i.to_string();
+        m.id = i.to_string().into();
         m
     }
 

@@ -40,7 +40,7 @@ impl Stats {
     pub fn add(&mut self, name: String, m: &DeadLetter, death: Option<Death>) {
         let times = death.as_ref().map_or((None, None), |d| (d.first.or(d.last), d.last.or(d.first)));
         let (first, last) = (times.0.or(m.time), times.1.or(m.time));
-        self.merge_one(Group { name, count: 1, first, last, example: m.id.clone(), death });
+        self.merge_one(Group { name, count: 1, first, last, example: m.id.to_string(), death });
     }
 
     /// Adds what was counted behind this.

@@ -11,7 +11,7 @@ use crate::message::Payload;
 pub(super) fn batch(bodies: &[&str]) -> Batch {
     let delivery = |(i, body): (usize, &&str)| {
         let mut m = DeadLetter::new("file:q".into(), Payload::Bytes(Bytes::from(body.to_string())));
-        m.id = i.to_string();
+        m.id = i.to_string().into();
         m.time = Timestamp::from_second(1000 * i as i64).ok();
         Delivery { token: Token(i as u64), message: Box::new(m) }
     };
@@ -23,7 +23,7 @@ fn program(source: &str) -> Option<Program> {
 }
 
 fn ids(selection: &Selection, bodies: &[&str]) -> Vec<String> {
-    selection.judge(batch(bodies)).selected().map(|m| m.id.clone()).collect()
+    selection.judge(batch(bodies)).selected().map(|m| m.id.to_string()).collect()
 }
 
 #[test]

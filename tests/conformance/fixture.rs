@@ -69,7 +69,7 @@ pub fn take() -> ScanRequest {
 pub fn message(body: impl Into<bytes::Bytes>) -> DeadLetter {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let mut m = DeadLetter::new("test".into(), Payload::Bytes(body.into()));
-    m.id = format!("m{}", MADE.fetch_add(1, Ordering::Relaxed));
+    m.id = format!("m{}", MADE.fetch_add(1, Ordering::Relaxed)).into();
     m
 }
 

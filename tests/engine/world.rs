@@ -141,7 +141,7 @@ impl Item {
 
 fn letter(n: u64, rng: &mut StdRng) -> DeadLetter {
     let mut m = DeadLetter::new("fake".into(), Payload::Bytes(format!("body {n}").into()));
-    m.id = format!("m{n}");
+    m.id = format!("m{n}").into();
     m.headers.push("user", Value::text("kept"));
     m.headers.push("x-broker", Value::text("bookkeeping"));
     let origin = match rng.random_range(0..20) {
@@ -245,7 +245,7 @@ impl World {
         let p = self.s.faults.comes_back;
         if self.s.replays && self.items.len() < 200 && Mark::of(&sent.headers).is_some() && self.chance(p) {
             let mut back = sent.clone();
-            back.id = format!("m{}", self.items.len());
+            back.id = format!("m{}", self.items.len()).into();
             back.headers.push("x-broker", Value::text("bookkeeping"));
             let lane = self.items[n].lane;
             let item = Item::new(back, lane, &self.selection);

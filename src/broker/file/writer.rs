@@ -51,7 +51,7 @@ fn append(store: &mut dyn Store, batch: &[Outgoing]) -> Vec<Result<Receipt>> {
         .map(|outgoing| {
             let id = archive::fresh_line_id();
             archive::write(&id, &outgoing.message, &mut lines)?;
-            Ok(Receipt { id: Some(id) })
+            Ok(Receipt { id: Some(id.into()) })
         })
         .collect();
     if !lines.is_empty()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::letter::{BARE, NOT_COPIED, SPOILT};
 use super::originals::{FETCHED, ORIGINAL_TIME};
 use crate::broker::{Error, Fit, Kind, Outgoing, Result};
-use crate::message::{DeadLetter, Fields, Value};
+use crate::message::{DeadLetter, Fields, Value, written};
 
 /// Where a replay keeps the time a record had, in milliseconds since 1970: its own is that of the replay.
 pub(super) const TIME_HEADER: &str = "dlq-original-timestamp";
@@ -54,7 +54,7 @@ fn one(o: &mut Outgoing, keeps_time: bool) -> Result<Vec<String>> {
                 "the time of the record, which is that of the copy (--to-X keep-timestamps=true keeps it)".into(),
             );
         } else if m.headers.last(TIME_HEADER).is_none() {
-            m.headers.push(TIME_HEADER, Value::Bytes(Bytes::from(time.as_millisecond().to_string())));
+            m.headers.push(TIME_HEADER, Value::Bytes(written(format_args!("{}", time.as_millisecond()))));
         }
     }
     Ok(left)

@@ -1,16 +1,17 @@
 //! From records of the library to messages. Bytes of a batch share one block, so that a message costs few allocations.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
+use smol_str::format_smolstr;
 
 use super::resolved::Offsets;
 use super::sys::Record;
 use crate::broker::{Delivery, Error, Kind, Result, Token};
-use crate::message::{DeadLetter, Fields, Identity, Payload, Value};
+use crate::message::{DeadLetter, Fields, Identity, Name, Payload, Value};
 
 /// Set on a message one of whose header names is not UTF-8 and cannot be given back as it was.
 pub(super) const SPOILT: &str = "header_names_not_utf8";
@@ -69,21 +70,35 @@ impl Letters {
 
     /// Messages of records, in their order; their bytes are copied.
     pub(super) fn write(&self, records: &[Record<'_>]) -> Vec<Delivery> {
-        let mut headers = Vec::new();
+        self.write_some(records, usize::MAX)
+    }
+
+    /// The same of the first of them, which have `most` bytes together: one always, and all where they have fewer. Dead letters
+    /// carry stack traces: headers can be most of it.
+    pub(super) fn write_some(&self, records: &[Record<'_>], most: usize) -> Vec<Delivery> {
+        let mut headers: Vec<(&[u8], Option<&[u8]>)> = Vec::new();
         let mut ends = Vec::with_capacity(records.len());
-        let mut size = 0;
+        let (mut size, mut names) = (0, 0);
         for r in records {
-            size += r.key().map_or(0, <[u8]>::len) + r.value().map_or(0, <[u8]>::len);
             let before = headers.len();
             headers.extend(r.headers());
-            size += headers[before..].iter().filter_map(|(_, v)| *v).map(<[u8]>::len).sum::<usize>();
+            let mut mine = r.key().map_or(0, <[u8]>::len) + r.value().map_or(0, <[u8]>::len);
+            mine += headers[before..].iter().map(|(_, v)| v.map_or(0, <[u8]>::len)).sum::<usize>();
+            let of_names = headers[before..].iter().map(|(name, _)| name.len()).sum::<usize>();
+            if !ends.is_empty() && size + names + mine + of_names > most {
+                headers.truncate(before);
+                break;
+            }
+            size += mine;
+            names += of_names;
             ends.push(headers.len());
         }
         let mut block = BytesMut::with_capacity(size);
         let mut begin = 0;
         for (r, end) in records.iter().zip(&ends) {
-            let of_headers = headers[begin..*end].iter().filter_map(|(_, v)| *v);
-            [r.key(), r.value()].into_iter().flatten().chain(of_headers).for_each(|b| block.extend_from_slice(b));
+            block.extend_from_slice(r.key().unwrap_or_default());
+            block.extend_from_slice(r.value().unwrap_or_default());
+            headers[begin..*end].iter().for_each(|(_, v)| block.extend_from_slice(v.unwrap_or_default()));
             begin = *end;
         }
         let block = block.freeze();
@@ -171,8 +186,7 @@ impl Letters {
     fn blank(&self, partition: i32, offset: i64) -> Delivery {
         let token = token(partition, offset);
         let mut m = Box::new(DeadLetter::new(Arc::clone(&self.shown), Payload::Absent));
-        m.id = String::with_capacity(16);
-        write!(m.id, "{partition}:{offset}").expect("a string takes what is written to it");
+        m.id = format_smolstr!("{partition}:{offset}");
         m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
         m.position = position(partition, offset);
         if self.marked.get(&partition).is_some_and(|set| set.contains(offset)) {
@@ -201,11 +215,9 @@ impl Letters {
         m.headers = headers
             .iter()
             .map(|(name, value)| {
-                let name = String::from_utf8(name.to_vec()).unwrap_or_else(|e| {
-                    spoilt = true;
-                    String::from_utf8_lossy(e.as_bytes()).into_owned()
-                });
-                (name, value.map_or(Value::Null, |v| Value::Bytes(take(v.len()))))
+                let text = String::from_utf8_lossy(name);
+                spoilt |= matches!(text, Cow::Owned(_));
+                (Name::new(text), value.map_or(Value::Null, |v| Value::Bytes(take(v.len()))))
             })
             .collect();
         if spoilt {
@@ -216,9 +228,7 @@ impl Letters {
 }
 
 fn position(partition: i32, offset: i64) -> Fields {
-    [("partition".to_owned(), Value::I64(partition.into())), ("offset".to_owned(), Value::I64(offset))]
-        .into_iter()
-        .collect()
+    [("partition", Value::I64(partition.into())), ("offset", Value::I64(offset))].into_iter().collect()
 }
 
 #[cfg(test)]

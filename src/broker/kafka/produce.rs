@@ -8,8 +8,10 @@ use rdkafka::ClientConfig;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+
+use smol_str::format_smolstr;
 
 use super::connect::Link;
 use super::fit::bytes;
@@ -107,20 +109,24 @@ fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
 }
 
 /// A producer that polls itself.
-pub(super) struct Producer<F: Fates>(Arc<ThreadedProducer<Told<F>>>);
+pub(super) struct Producer<F: Fates> {
+    /// Where the record before this one went. Before the client, which must outlive it.
+    place: Mutex<Option<sys::Place>>,
+    client: Arc<ThreadedProducer<Told<F>>>,
+}
 
 impl<F: Fates> Deref for Producer<F> {
     type Target = ThreadedProducer<Told<F>>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.client
     }
 }
 
 /// Its thread waits by the clock on the wall: where that was set back meanwhile, it would be waited for as long.
 impl<F: Fates> Drop for Producer<F> {
     fn drop(&mut self) {
-        sys::wake(self.0.client());
+        sys::wake(self.client.client());
     }
 }
 
@@ -154,7 +160,7 @@ pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>, link: &Link) 
     if let Some(login) = &link.login {
         login.tell(Arc::downgrade(&producer) as Weak<dyn Speaks>);
     }
-    Ok(Producer(producer))
+    Ok(Producer { place: Mutex::default(), client: producer })
 }
 
 /// Where one record goes.
@@ -191,33 +197,31 @@ pub(super) fn send<F: Fates>(
     number: usize,
     patience: Duration,
 ) -> std::result::Result<(), Refused> {
-    let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(to.topic, number);
-    record.partition = to.partition;
-    record.timestamp = to.time;
-    record.key = m.key.as_deref();
-    if let Payload::Bytes(b) = &m.payload {
-        record.payload = Some(b);
-    }
-    if !m.headers.is_empty() {
-        let mut headers = OwnedHeaders::new_with_capacity(m.headers.len());
-        for (key, value) in m.headers.iter() {
-            headers = headers.insert(Header { key, value: bytes(value) });
-        }
-        record.headers = Some(headers);
-    }
+    let record = sys::Handed {
+        partition: to.partition,
+        time: to.time,
+        key: m.key.as_deref(),
+        value: if let Payload::Bytes(b) = &m.payload { Some(b) } else { None },
+        number,
+    };
+    let client = producer.client.client();
+    let mut last = producer.place.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = match last.take().filter(|place| place.name() == to.topic) {
+        Some(place) => last.insert(place),
+        None => last.insert(sys::Place::new(client, to.topic).ok_or_else(|| error::of_code(Code::UnknownTopic))?),
+    };
+    let mut headers = sys::Headers::of(m.headers.iter().map(|(name, value)| (name, bytes(value))));
     let mut began = None;
     loop {
-        match producer.send(record) {
+        match sys::hand(client, place, &record, headers) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(Code::QueueFull), back))
-                if began.get_or_insert_with(Instant::now).elapsed() < patience =>
-            {
-                record = back;
+            Err((Code::QueueFull, back)) if began.get_or_insert_with(Instant::now).elapsed() < patience => {
+                headers = back;
                 std::thread::sleep(Duration::from_millis(1));
             }
-            Err((e, _)) => {
-                let is_for_others = e.rdkafka_error_code() == Some(Code::State);
-                return Err(Refused { why: fate(&e, false), is_for_others });
+            Err((code, _)) => {
+                let is_for_others = code == Code::State;
+                return Err(Refused { why: fate(&KafkaError::MessageProduction(code), false), is_for_others });
             }
         }
     }
@@ -256,7 +260,7 @@ impl Batches {
 
 impl Fates for Batches {
     fn known(&self, number: usize, fate: Result<(i32, i64)>) {
-        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format!("{partition}:{offset}")) });
+        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format_smolstr!("{partition}:{offset}")) });
         let mut all = self.lock();
         let (batch, place) = (number >> PLACE, number & ((1 << PLACE) - 1));
         let Some(under_way) = all.get_mut(&batch) else { return };

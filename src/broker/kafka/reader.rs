@@ -68,13 +68,9 @@ impl Into for Sender {
     fn take(&mut self, partition: i32, records: &[Record<'_>]) -> bool {
         let mut rest = records;
         while !rest.is_empty() {
-            let mut size = 0;
-            let many = rest.iter().position(|r| {
-                size += r.size();
-                size > BATCH
-            });
-            let (now, later) = rest.split_at(many.map_or(rest.len(), |n| n.max(1)));
-            let batch = self.batch(partition, self.letters.write(now));
+            let written = self.letters.write_some(rest, BATCH);
+            let later = &rest[written.len()..];
+            let batch = self.batch(partition, written);
             let failed = batch.is_err();
             if self.to.blocking_send(batch).is_err() || failed {
                 return false;

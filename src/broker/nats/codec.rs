@@ -40,7 +40,7 @@ impl Letters {
     pub fn letter(&self, stored: Stored, given_up: Option<&GivenUp>) -> DeadLetter {
         let Stored { seq, subject, time, headers, data } = stored;
         let mut m = DeadLetter::new(Arc::clone(&self.shown), Payload::Bytes(data));
-        m.id = seq.to_string();
+        m.id = smol_str::format_smolstr!("{seq}");
         m.identity = Identity::Exact(xxh3_128(format!("{}{seq}", self.salt).as_bytes()));
         let number = i64::try_from(seq).unwrap_or(i64::MAX);
         m.position.push("sequence", Value::I64(number));

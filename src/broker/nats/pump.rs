@@ -322,7 +322,7 @@ fn fate(message: &Message, letter: &Letter) -> Result<Receipt> {
         (None, Some(stream)) if letter.stream.as_ref().is_some_and(|wanted| *wanted != stream) => Err(unknown(
             &format!("stream {stream} has stored it, and not {}", letter.stream.as_deref().unwrap_or_default()),
         )),
-        (None, Some(_)) => Ok(Receipt { id: Some(ack.seq.to_string()) }),
+        (None, Some(_)) => Ok(Receipt { id: Some(smol_str::format_smolstr!("{}", ack.seq)) }),
         (None, None) => Err(unknown(&format!("what listens to {subject} is no stream"))),
     }
 }

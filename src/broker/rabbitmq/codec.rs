@@ -159,7 +159,7 @@ pub fn from_delivery(queue: &Arc<str>, r: Received) -> DeadLetter {
 /// Sets the id and the identity: a fingerprint of all that does not change from look to look.
 pub fn identify(m: &mut DeadLetter) {
     let print = fingerprint(m, |name| VOLATILE.contains(&name));
-    m.id = format!("{print:032x}");
+    m.id = smol_str::format_smolstr!("{print:032x}");
     m.identity = Identity::Like(print);
 }
 

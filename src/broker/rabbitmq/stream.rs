@@ -161,7 +161,7 @@ impl StreamScan {
         let token = Token(d.delivery_tag);
         let mut message = codec::from_delivery(&self.shown, d.into());
         if let Some(at) = at {
-            message.id = at.to_string();
+            message.id = smol_str::format_smolstr!("{at}");
             // A stream that is deleted and made anew counts from zero again, so this is exact for one stream's life only.
             message.identity = Identity::Exact(xxhash_rust::xxh3::xxh3_128(format!("{}\n{at}", self.shown).as_bytes()));
             message.position.push("offset", Value::I64(i64::try_from(at).unwrap_or(i64::MAX)));

@@ -135,7 +135,7 @@ async fn call(link: &Link, topic: &Topic, letters: &[Letter], asked: Asked<'_>) 
 fn sort(answer: Answer, letters: Vec<Letter>, asked: Asked<'_>, may: bool, fates: &mut Fates) -> Vec<Letter> {
     let place = |id: Option<&str>| id?.parse::<usize>().ok();
     let stored: HashMap<usize, _> =
-        answer.successful().iter().filter_map(|e| Some((place(e.id())?, e.message_id().map(str::to_owned)))).collect();
+        answer.successful().iter().filter_map(|e| Some((place(e.id())?, e.message_id().map(Into::into)))).collect();
     let failed: HashMap<usize, _> = answer.failed().iter().filter_map(|e| Some((place(Some(e.id()))?, e))).collect();
     let mut open = Vec::new();
     for (id, letter) in letters.into_iter().enumerate() {

@@ -46,7 +46,7 @@ pub fn is_whole(m: &Message) -> bool {
 pub fn from_message(queue: &Arc<str>, m: Message) -> DeadLetter {
     let body = Bytes::from(m.body.unwrap_or_default());
     let mut out = DeadLetter::new(Arc::clone(queue), Payload::Bytes(body));
-    out.id = m.message_id.unwrap_or_default();
+    out.id = m.message_id.unwrap_or_default().into();
     out.identity = Identity::Exact(identity(&out.id));
     let mut attributes: Vec<_> = m.message_attributes.unwrap_or_default().into_iter().collect();
     attributes.sort_unstable_by(|a, b| a.0.cmp(&b.0));

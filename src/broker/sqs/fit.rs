@@ -162,7 +162,7 @@ pub fn set_group(m: &mut DeadLetter, fifo: bool, group: Option<&str>, left: &mut
         m.properties.set(GROUP, group);
         return;
     }
-    let own = if is_group(&m.id) { m.id.clone() } else { format!("{:032x}", codec::identity(&m.id)) };
+    let own = if is_group(&m.id) { m.id.to_string() } else { format!("{:032x}", codec::identity(&m.id)) };
     m.properties.set(GROUP, own);
     left.push(
         "order: it has no group, and becomes a group of its own (-X group=NAME or --to-X group=NAME names one)".into(),

@@ -176,7 +176,7 @@ fn sort(answer: Answer, letters: Vec<Letter>, asked: Asked<'_>, may: bool, fates
     let mut open = Vec::new();
     for (id, letter) in letters.into_iter().enumerate() {
         let fate = match (stored.remove(&id), failed.get(&id)) {
-            (Some(entry), _) if letter.is_stored(&entry) => Ok(Receipt { id: Some(entry.message_id) }),
+            (Some(entry), _) if letter.is_stored(&entry) => Ok(Receipt { id: Some(entry.message_id.into()) }),
             (Some(_), _) => Err(Error::new(
                 Kind::Indeterminate,
                 format!("{} has stored something else: the checksum does not match", asked.what),

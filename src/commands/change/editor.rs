@@ -50,7 +50,7 @@ impl Opened<'_> {
             let diff = changes.patched(m, patch.clone());
             preview.add(&m.id, diff.is_some(), diff);
         }
-        let ids = messages.iter().map(|m| m.id.clone());
+        let ids = messages.iter().map(|m| m.id.to_string());
         let edits: Edits = ids.clone().zip(patches).collect();
         let changes = Changes { by: Some(By::Edits(Arc::new(edits))), ..(**changes).clone() };
         if let Treatment::Replay { changes: of_the_replay, .. } = &mut self.treatment {

@@ -144,7 +144,7 @@ pub(super) async fn survey(opened: &Opened<'_>, sink: &dyn Sink) -> Result<Surve
                 survey.kept.push((**m).clone());
             }
             if change.args.plan.plan_out.is_some() {
-                survey.ids.push(m.id.clone());
+                survey.ids.push(m.id.to_string());
             }
             let cause = note.death.as_ref().map_or("", |d| d.cause.as_str());
             if goes && canary.is_some() && spread.wants(cause) {
@@ -238,7 +238,7 @@ impl Survey {
             Outlook::Fails(error) if goes => {
                 self.refused += 1;
                 if self.refused_examples.len() < EXAMPLES {
-                    self.refused_examples.push(Failure { id: m.id.clone(), error });
+                    self.refused_examples.push(Failure { id: m.id.to_string(), error });
                 }
                 None
             }

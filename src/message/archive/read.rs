@@ -66,7 +66,7 @@ impl Parser {
                     }
                 }
                 1 => c.string(&mut self.scratch)?.clone_into(&mut line),
-                2 => c.string(&mut self.scratch)?.clone_into(&mut m.id),
+                2 => m.id = c.string(&mut self.scratch)?.into(),
                 3 => m.queue = self.shared(c)?,
                 4 => m.position = self.fields(c, 1)?,
                 5 => {

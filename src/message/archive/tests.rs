@@ -86,7 +86,7 @@ fn message() -> impl Strategy<Value = DeadLetter> {
     )
         .prop_map(|((id, queue, position, time, key), (payload, headers, properties, origin, deliveries))| {
             DeadLetter {
-                id,
+                id: id.into(),
                 identity: Identity::Like(0),
                 queue: queue.into(),
                 position,

@@ -145,10 +145,10 @@ fn letter(n: u64, s: &Scenario) -> DeadLetter {
     let of = if n.is_multiple_of(2) { n / 2 % s.equals } else { 1000 + n };
     let mut m = DeadLetter::new("fake".into(), Payload::Bytes(format!("body {of}").into()));
     if s.kind == Kind::Session {
-        (m.id, m.identity) = (format!("f{of}"), Identity::Like(of.into()));
+        (m.id, m.identity) = (format!("f{of}").into(), Identity::Like(of.into()));
         m.properties.push("redelivered", Value::Bool(false));
     } else {
-        (m.id, m.identity) = (format!("m{n}"), Identity::Exact(n.into()));
+        (m.id, m.identity) = (format!("m{n}").into(), Identity::Exact(n.into()));
     }
     m
 }
@@ -236,7 +236,8 @@ impl World {
         self.told.clear();
         self.doubled.clear();
         self.named_before = self.named.len();
-        let arrived: Vec<String> = self.durable_rows().into_iter().filter(|r| r.confirmed).map(|r| r.id).collect();
+        let arrived: Vec<String> =
+            self.durable_rows().into_iter().filter(|r| r.confirmed).map(|r| r.id.to_string()).collect();
         self.arrived_before.extend(arrived);
         let hidden = self.s.faults.hidden;
         for n in 0..self.items.len() {
@@ -328,7 +329,7 @@ impl World {
         let new = self.known.insert((number_of(o.message.identity), number));
         if new || !self.s.drops_repeats {
             let mark = Mark::of(&o.message.headers).map(|m| m.id);
-            self.stored.push((o.message.id.clone(), mark));
+            self.stored.push((o.message.id.to_string(), mark));
         }
     }
 
@@ -341,7 +342,7 @@ impl World {
     }
 
     fn ids(&self) -> HashSet<String> {
-        self.items.iter().map(|i| i.letter.id.clone()).collect()
+        self.items.iter().map(|i| i.letter.id.to_string()).collect()
     }
 
     pub fn nothing_is_lost(&mut self) {

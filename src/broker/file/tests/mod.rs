@@ -104,7 +104,7 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
 
 fn letter(payload: &str) -> DeadLetter {
     let mut m = DeadLetter::new("amqp://h/q".into(), Payload::Bytes(Bytes::from(payload.to_owned())));
-    m.id = format!("id-{payload}");
+    m.id = format!("id-{payload}").into();
     m
 }
 

@@ -5,6 +5,7 @@
 mod acls;
 mod admin;
 mod groups;
+mod hand;
 mod queue;
 mod record;
 
@@ -17,6 +18,7 @@ use rdkafka::error::RDKafkaErrorCode;
 pub(super) use acls::{Rule, may_create, writing_as};
 pub(super) use admin::{Granted, Isolation, Topic, granted, group_setting, offsets, topic_id, topics};
 pub(super) use groups::{Committed, Described, committed, describe, group_names};
+pub(super) use hand::{Handed, Headers, Place, hand};
 pub(super) use queue::Queue;
 pub(super) use record::{Got, Record};
 

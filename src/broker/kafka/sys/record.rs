@@ -66,12 +66,6 @@ impl<'a> Record<'a> {
         unsafe { bytes(self.0.payload, self.0.len) }
     }
 
-    /// Bytes of key, value and headers. Dead letters carry stack traces: headers can be most of it.
-    pub fn size(self) -> usize {
-        let headers: usize = self.headers().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
-        self.key().map_or(0, <[u8]>::len) + self.value().map_or(0, <[u8]>::len) + headers
-    }
-
     /// Milliseconds since 1970.
     pub fn time(self) -> Option<i64> {
         let mut kind = c::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
