@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::filter::guard;
+use crate::message::Id;
 
 /// Address space; only what is touched becomes memory.
 const STACK: usize = 64 << 20;
@@ -56,7 +57,7 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
 pub struct Watch {
     start: Instant,
     at: AtomicUsize,
-    id: Mutex<String>,
+    id: Mutex<Id>,
 }
 
 const NOT_AT_WORK: usize = usize::MAX;
@@ -69,10 +70,8 @@ impl Default for Watch {
 
 impl Watch {
     /// Message number `i` is at hand.
-    pub fn at(&self, i: usize, id: &str) {
-        let mut now = self.id.lock().unwrap_or_else(PoisonError::into_inner);
-        now.clear();
-        now.push_str(id);
+    pub fn at(&self, i: usize, id: &Id) {
+        id.clone_into(&mut self.id.lock().unwrap_or_else(PoisonError::into_inner));
         self.at.store(i, Ordering::Relaxed);
     }
 
@@ -83,7 +82,7 @@ impl Watch {
 
     /// The id of a message that has been at hand for longer than `limit`. Asked now and then, with what was seen the last
     /// time: the clock runs from the first time a message is seen.
-    pub fn hangs(&self, seen: &mut Option<(usize, Duration)>, limit: Duration) -> Option<String> {
+    pub fn hangs(&self, seen: &mut Option<(usize, Duration)>, limit: Duration) -> Option<Id> {
         let at = self.at.load(Ordering::Relaxed);
         let now = self.start.elapsed();
         match *seen {

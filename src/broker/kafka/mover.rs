@@ -15,7 +15,7 @@ use super::letter::place;
 use super::produce::Refused;
 use super::{produce, sink};
 use crate::broker::{Error, Kind, Move, Mover, Outcome, Outgoing, Receipt, Result};
-use crate::message::Fields;
+use crate::message::{Fields, Id};
 
 /// A transaction is open for so long at most, whatever the pace.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ impl Sent {
     /// Without what sending it once more would not take.
     fn slim(mut self, keeps_partition: bool) -> Self {
         let m = &mut self.outgoing.message;
-        m.id = String::new();
+        m.id = Id::default();
         m.origin = None;
         m.properties = Fields::default();
         if !keeps_partition {

@@ -98,10 +98,11 @@ pub fn nesting(s: &[u8]) -> Option<usize> {
     Some(deepest)
 }
 
-struct Parser<'a> {
+/// Where a strict pass is in its source.
+pub(super) struct Parser<'a> {
     all: &'a Bytes,
-    s: &'a [u8],
-    i: usize,
+    pub(super) s: &'a [u8],
+    pub(super) i: usize,
 }
 
 /// Where a string's bytes are: between two positions of the source, or unescaped.
@@ -113,26 +114,16 @@ enum Text {
 impl Parser<'_> {
     fn document(&mut self, want: &Want) -> Option<Val> {
         self.space();
-        let v = self.value(0, Some(want))?;
+        let v = self.value(0, want)?;
         self.space();
         (self.i == self.s.len()).then_some(v)
     }
 
     fn checked(&mut self) -> bool {
         self.space();
-        let is = self.value(0, None).is_some();
+        let is = self.pass(0).is_some();
         self.space();
         is && self.i == self.s.len()
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.s.get(self.i).copied()
-    }
-
-    fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.i += 1;
-        }
     }
 
     fn literal(&mut self, word: &[u8], v: Val) -> Option<Val> {
@@ -142,27 +133,23 @@ impl Parser<'_> {
         })
     }
 
-    /// `want: None` checks without building.
-    fn value(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+    fn value(&mut self, depth: usize, want: &Want) -> Option<Val> {
         match self.peek()? {
             b'{' => self.object(depth + 1, want),
-            b'[' => self.array(depth + 1, want),
-            b'"' => {
-                let text = self.string(want.is_some())?;
-                Some(if want.is_some() { self.text(text) } else { Val::Null })
-            }
+            b'[' => self.array(depth + 1),
+            b'"' => self.string().map(|text| self.text(text)),
             b't' => self.literal(b"true", Val::Bool(true)),
             b'f' => self.literal(b"false", Val::Bool(false)),
             b'n' => self.literal(b"null", Val::Null),
             _ => {
                 let start = self.i;
                 let whole = self.number()?;
-                Some(if want.is_some() { self.to_number(start, whole) } else { Val::Null })
+                Some(self.to_number(start, whole))
             }
         }
     }
 
-    fn object(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+    fn object(&mut self, depth: usize, want: &Want) -> Option<Val> {
         if depth > MAX_DEPTH {
             return None;
         }
@@ -174,20 +161,23 @@ impl Parser<'_> {
             return Some(Val::obj(o));
         }
         loop {
-            let key = self.string(want.is_some())?;
+            let key = self.string()?;
             self.space();
             if self.peek()? != b':' {
                 return None;
             }
             self.i += 1;
             self.space();
-            let wanted = want.and_then(|w| match &key {
-                Text::Plain(from, to) => w.key(&self.s[*from..*to]),
-                Text::Escaped(b) => w.key(b),
-            });
-            let v = self.value(depth, wanted)?;
-            if wanted.is_some() {
-                o.insert(self.text(key), v);
+            let wanted = match &key {
+                Text::Plain(from, to) => want.key(&self.s[*from..*to]),
+                Text::Escaped(b) => want.key(b),
+            };
+            match wanted {
+                Some(wanted) => {
+                    let v = self.value(depth, wanted)?;
+                    o.insert(self.text(key), v);
+                }
+                None => self.pass(depth)?,
             }
             self.space();
             match self.peek()? {
@@ -198,15 +188,13 @@ impl Parser<'_> {
             self.space();
         }
         self.i += 1;
-        Some(if want.is_some() { Val::obj(o) } else { Val::Null })
+        Some(Val::obj(o))
     }
 
-    fn array(&mut self, depth: usize, want: Option<&Want>) -> Option<Val> {
+    fn array(&mut self, depth: usize) -> Option<Val> {
         if depth > MAX_DEPTH {
             return None;
         }
-        // What lies in an array is not told apart: all of it, or nothing.
-        let inner = want.map(|_| &Want::All);
         let mut a = Vec::new();
         self.i += 1;
         self.space();
@@ -215,10 +203,8 @@ impl Parser<'_> {
             return Some(Val::Arr(Rc::new(a)));
         }
         loop {
-            let v = self.value(depth, inner)?;
-            if inner.is_some() {
-                a.push(v);
-            }
+            // What lies in an array is not told apart.
+            a.push(self.value(depth, &Want::All)?);
             self.space();
             match self.peek()? {
                 b',' => self.i += 1,
@@ -228,7 +214,7 @@ impl Parser<'_> {
             self.space();
         }
         self.i += 1;
-        Some(if want.is_some() { Val::Arr(Rc::new(a)) } else { Val::Null })
+        Some(Val::Arr(Rc::new(a)))
     }
 
     fn text(&self, text: Text) -> Val {
@@ -238,7 +224,7 @@ impl Parser<'_> {
         }
     }
 
-    fn string(&mut self, build: bool) -> Option<Text> {
+    fn string(&mut self) -> Option<Text> {
         if self.peek()? != b'"' {
             return None;
         }
@@ -249,107 +235,24 @@ impl Parser<'_> {
             self.i += 1;
             return Some(Text::Plain(start, self.i - 1));
         }
-        let mut out = if build { self.s[start..self.i].to_vec() } else { vec![] };
+        let mut out = self.s[start..self.i].to_vec();
         loop {
             match self.peek()? {
                 b'"' => break,
                 b'\\' => {
                     self.i += 1;
                     let c = self.escape()?;
-                    if build {
-                        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                    }
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 // A control byte must be escaped.
                 _ => return None,
             }
             let from = self.i;
             self.plain();
-            if build {
-                out.extend_from_slice(&self.s[from..self.i]);
-            }
+            out.extend_from_slice(&self.s[from..self.i]);
         }
         self.i += 1;
         Some(Text::Escaped(out))
-    }
-
-    fn plain(&mut self) {
-        while let Some(b) = self.peek()
-            && b >= 0x20
-            && b != b'"'
-            && b != b'\\'
-        {
-            self.i += 1;
-        }
-    }
-
-    fn escape(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.i += 1;
-        Some(match c {
-            b'"' | b'\\' | b'/' => char::from(c),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let high = self.hex()?;
-                let rest = self.i;
-                if (0xd800..0xdc00).contains(&high) && self.s[rest..].starts_with(b"\\u") {
-                    self.i += 2;
-                    let low = self.hex()?;
-                    if (0xdc00..0xe000).contains(&low) {
-                        return char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-                    }
-                    self.i = rest;
-                }
-                // Half a pair is grammatical; there is no character for it.
-                char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER)
-            }
-            _ => return None,
-        })
-    }
-
-    fn hex(&mut self) -> Option<u32> {
-        let digits = self.s.get(self.i..self.i + 4)?;
-        self.i += 4;
-        digits.iter().try_fold(0, |n, d| Some(n * 16 + char::from(*d).to_digit(16)?))
-    }
-
-    fn digits(&mut self) -> Option<()> {
-        let start = self.i;
-        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
-            self.i += 1;
-        }
-        (self.i > start).then_some(())
-    }
-
-    /// Passes a number and says whether it is whole.
-    fn number(&mut self) -> Option<bool> {
-        if self.peek()? == b'-' {
-            self.i += 1;
-        }
-        match self.peek()? {
-            b'0' => self.i += 1,
-            b'1'..=b'9' => self.digits()?,
-            _ => return None,
-        }
-        let mut whole = true;
-        if self.peek() == Some(b'.') {
-            self.i += 1;
-            self.digits()?;
-            whole = false;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.i += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.i += 1;
-            }
-            self.digits()?;
-            whole = false;
-        }
-        Some(whole)
     }
 
     fn to_number(&self, start: usize, whole: bool) -> Val {
@@ -422,6 +325,22 @@ mod tests {
             assert!(strict(bad.as_bytes()).is_none() && !serde_takes(bad.as_bytes()), "{bad}");
             let b = Bytes::copy_from_slice(bad.as_bytes());
             assert!(matches!(body(&b, &Want::All), Val::TStr(t) if *t == b), "{bad} stays text");
+        }
+    }
+
+    #[test]
+    fn any_byte_at_any_place_of_a_string_is_seen() {
+        for at in 0..20 {
+            for c in (0..=0x7f).map(char::from).chain(['\u{80}', 'é', '\u{a2}', '日', '😀']) {
+                let mut text = "abcdefghijklmnopqrst".to_owned();
+                text.insert(at, c);
+                let doc = format!("{{\"{text}\":\"{text}\"}}");
+                let (ours, takes) = (strict(doc.as_bytes()), serde_takes(doc.as_bytes()));
+                assert_eq!((ours.is_some(), body_is_json(doc.as_bytes())), (takes, takes), "{doc:?}");
+                if let Some(ours) = ours {
+                    assert_eq!(ours, jaq_json::read::parse_single(doc.as_bytes()).unwrap(), "{doc:?}");
+                }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The view: what jq sees and what `-o json` prints. Field names are a public interface.
 
 mod body;
+mod pass;
 mod values;
 mod write;
 
