@@ -1,8 +1,9 @@
 //! What the client library leaves room for: all records of one topic to another through librdkafka, in batches, idempotent, each
-//! copied once. No header is made, no record looked at, nothing noted of what was done.
+//! copied once. No record is looked at, and nothing noted of what was done. In transactions it gives each record the two headers
+//! that a replay gives it, and commits once a second.
 #![expect(unsafe_code, reason = "calls into librdkafka")]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,23 @@ use super::Result;
 const AT_ONCE: usize = 1000;
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// A transaction is open for so long.
+const OPEN: Duration = Duration::from_secs(1);
+/// As long as those of a replay.
+const HEADERS: [(&CStr, &[u8]); 2] = [
+    (c"dlq-replay", b"id=\"01JDQ2V4Y8ZK3T6M9P1R5S7W0X.1000000\", count=1"),
+    (c"dlq-original-timestamp", b"1700000000000"),
+];
+
 /// Copies `many` records of a topic with these partitions: seconds from connecting to the last answer.
-pub fn copied(config: &ClientConfig, from: &str, to: &str, partitions: i32, many: u64) -> Result<f64> {
+pub fn copied(
+    config: &ClientConfig,
+    from: &str,
+    to: &str,
+    partitions: i32,
+    many: u64,
+    in_transactions: bool,
+) -> Result<f64> {
     let begun = Instant::now();
     let consumer: BaseConsumer = config
         .clone()
@@ -26,8 +42,11 @@ pub fn copied(config: &ClientConfig, from: &str, to: &str, partitions: i32, many
         .set("enable.auto.commit", "false")
         .set("fetch.queue.backoff.ms", "2")
         .create()?;
+    let mut config = config.clone();
+    if in_transactions {
+        config.set("transactional.id", format!("bench-{to}"));
+    }
     let producer: ThreadedProducer<DefaultProducerContext> = config
-        .clone()
         .set("enable.idempotence", "true")
         .set("linger.ms", "2")
         .set("batch.num.messages", "100000")
@@ -37,6 +56,11 @@ pub fn copied(config: &ClientConfig, from: &str, to: &str, partitions: i32, many
         .create()?;
     let (from, to) = (CString::new(from)?, CString::new(to)?);
     let mut left = many;
+    let mut since = Instant::now();
+    if in_transactions {
+        producer.init_transactions(LONGEST)?;
+        producer.begin_transaction()?;
+    }
     // SAFETY: both clients outlive what is made of them, which is destroyed before they are; a message is read before it is freed,
     // and freed once.
     unsafe {
@@ -56,11 +80,20 @@ pub fn copied(config: &ClientConfig, from: &str, to: &str, partitions: i32, many
             came += usize::try_from(rest)?;
             for m in &messages[..came] {
                 let one = &**m;
-                left -= u64::from(send(place, one));
+                left -= u64::from(send(producer.client().native_ptr(), place, one, in_transactions));
                 c::rd_kafka_message_destroy(*m);
             }
+            if in_transactions && since.elapsed() >= OPEN && left > 0 {
+                producer.commit_transaction(LONGEST)?;
+                producer.begin_transaction()?;
+                since = Instant::now();
+            }
         }
-        producer.flush(LONGEST)?;
+        if in_transactions {
+            producer.commit_transaction(LONGEST)?;
+        } else {
+            producer.flush(LONGEST)?;
+        }
         for partition in 0..partitions {
             c::rd_kafka_consume_stop(source, partition);
         }
@@ -72,13 +105,43 @@ pub fn copied(config: &ClientConfig, from: &str, to: &str, partitions: i32, many
 }
 
 /// Hands a record over, when there is room. False for what is none.
-unsafe fn send(place: *mut c::rd_kafka_topic_t, m: &c::rd_kafka_message_t) -> bool {
+unsafe fn send(
+    rk: *mut c::rd_kafka_t,
+    place: *mut c::rd_kafka_topic_t,
+    m: &c::rd_kafka_message_t,
+    headers: bool,
+) -> bool {
     if m.err != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         return false;
     }
-    // SAFETY: the message is alive, and copied.
-    while unsafe { c::rd_kafka_produce(place, -1, 2, m.payload, m.len, m.key, m.key_len, ptr::null_mut()) } != 0 {
-        std::thread::sleep(Duration::from_micros(500));
+    // SAFETY: the message is alive, and copied; headers belong to the record once it is taken, and are made once.
+    unsafe {
+        let mut made = ptr::null_mut();
+        if headers {
+            made = c::rd_kafka_headers_new(HEADERS.len());
+            for (name, value) in HEADERS {
+                c::rd_kafka_header_add(made, name.as_ptr(), -1, value.as_ptr().cast(), value.len().cast_signed());
+            }
+        }
+        while c::rd_kafka_producev(
+            rk,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+            place,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+            c::RD_KAFKA_MSG_F_COPY,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+            m.payload,
+            m.len,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+            m.key,
+            m.key_len,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+            made,
+            c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+        ) != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
+            std::thread::sleep(Duration::from_micros(500));
+        }
     }
     true
 }

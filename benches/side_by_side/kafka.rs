@@ -77,12 +77,12 @@ pub fn measure(setting: &Setting) -> Result<Table> {
         }
     }
 
-    let (mut plain, mut once, mut theirs, mut bare) =
-        (Series::default(), Series::default(), Series::default(), Series::default());
+    let (mut plain, mut once, mut theirs) = (Series::default(), Series::default(), Series::default());
+    let (mut bare, mut bare_once) = (Series::default(), Series::default());
     for round in 0..=setting.rounds {
-        let [copied, replayed, piped, passed] =
-            ["copied", "replayed", "piped", "passed"].map(|what| topic(what, round));
-        for to in [&copied, &replayed, &piped, &passed] {
+        let [copied, replayed, piped, passed, committed] =
+            ["copied", "replayed", "piped", "passed", "committed"].map(|what| topic(what, round));
+        for to in [&copied, &replayed, &piped, &passed, &committed] {
             cluster.topic(to)?;
         }
         let source = topic("source", round);
@@ -95,33 +95,40 @@ pub fn measure(setting: &Setting) -> Result<Table> {
             s = cluster.server
         );
         let pipe = if kcat { seconds(&mut shell(&their), &out)? } else { f64::NAN };
-        let alone = super::alone::copied(&config(&cluster.server), &source, &passed, PARTITIONS, many)?;
+        let library = config(&cluster.server);
+        let alone = super::alone::copied(&library, &source, &passed, PARTITIONS, many, false)?;
+        let alone_once = super::alone::copied(&library, &source, &committed, PARTITIONS, many, true)?;
         let to = cluster.queue(&replayed);
         let replay = seconds(Command::new(DLQ).args(["replay", &queue, "--to", &to, "--yes", "-q"]), &out)?;
-        for (what, to) in [("copy", &copied), ("replay", &replayed), ("the library alone", &passed)] {
+        let library = "the library alone";
+        for (what, to) in [("copy", &copied), ("replay", &replayed), (library, &passed), (library, &committed)] {
             let there = cluster.count(to)?;
             if there != many {
                 return Err(format!("{what}: of {many} records {there} arrived").into());
             }
         }
         say(&format!(
-            "kafka, round {round}: copy {copy:.2} s, replay {replay:.2} s, kcat | kcat {pipe:.2} s, library alone {alone:.2} s"
+            "kafka, round {round}: copy {copy:.2} s, replay {replay:.2} s, kcat | kcat {pipe:.2} s, library alone {alone:.2} s, in \
+             transactions {alone_once:.2} s"
         ));
         if round > 0 {
             plain.push(copy);
             once.push(replay);
             theirs.push(pipe);
             bare.push(alone);
+            bare_once.push(alone_once);
         }
-        for gone in [&source, &copied, &replayed, &piped, &passed] {
+        for gone in [&source, &copied, &replayed, &piped, &passed, &committed] {
             cluster.delete(gone)?;
         }
     }
     let peer = kcat.then_some(("kcat | kcat", &theirs));
     compared(&mut table, "copy (no transactions)", &plain, peer, PLAIN);
     compared(&mut table, "replay (exactly once)", &once, peer, ONCE);
-    let ratio = kcat.then(|| bare.times_faster_than(&theirs));
-    table.row(Row { what: "the library alone".into(), figures: Some(&bare), unit: (2, "s"), ratio, ..Row::default() });
+    for (what, alone) in [("the library alone", &bare), ("the library alone, in transactions", &bare_once)] {
+        let ratio = kcat.then(|| alone.times_faster_than(&theirs));
+        table.row(Row { what: what.into(), figures: Some(alone), unit: (2, "s"), ratio, ..Row::default() });
+    }
 
     memory(setting, &cluster, &mut table, &from, many)?;
     cluster.delete(&from)?;
