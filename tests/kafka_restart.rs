@@ -1,32 +1,27 @@
-//! The broker is killed and started again under a replay. A test program of its own: nothing else runs beside it.
+//! The broker is killed and started again under a replay.
 #![allow(missing_docs)]
 #![allow(dead_code, reason = "the cluster's helper is shared")]
 
 #[path = "kafka/cluster.rs"]
 mod cluster;
+#[path = "kafka/node.rs"]
+mod node;
 #[path = "support/sandbox.rs"]
 mod sandbox;
 #[path = "support/servers.rs"]
 mod servers;
 
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Stored, cluster};
+use cluster::{Cluster, Stored};
+use node::Node;
 use sandbox::Sandbox;
 
 const MANY: usize = 20_000;
-/// There is one broker, and both tests kill it.
-static ONE: Mutex<()> = Mutex::new(());
-
-fn control(script: &str, what: &str) {
-    let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
-    assert!(done.success(), "{what}");
-}
 
 /// A replay in the middle of which the broker is killed, before it can be done.
-fn left_alone(sandbox: &Sandbox, replay: &[&str], rate: &str, script: &str) -> Child {
+fn left_alone(sandbox: &Sandbox, replay: &[&str], rate: &str, node: &Node) -> Child {
     let run = sandbox
         .command()
         .args(replay)
@@ -37,7 +32,7 @@ fn left_alone(sandbox: &Sandbox, replay: &[&str], rate: &str, script: &str) -> C
         .spawn()
         .expect("start dlq");
     std::thread::sleep(Duration::from_millis(1800));
-    control(script, "kill");
+    node.control("kill");
     run
 }
 
@@ -51,9 +46,8 @@ fn missing_and_doubled(cluster: &Cluster, topic: &str) -> (usize, usize) {
 
 #[test]
 fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
-    let Some(cluster) = cluster() else { return };
-    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(node) = Node::start() else { return };
+    let cluster = node.cluster();
     let (topic, origin) = (cluster.topic(2, &[]), cluster.topic(2, &[]));
     let one = |n: usize| Cluster::dead(&origin, i32::try_from(n % 2).expect("few"), &format!("k{n}"), &n.to_string());
     cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
@@ -65,10 +59,10 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
             &sandbox,
             &["replay", &address, "-y", "--run", "one", "--timeout", "20s", "-X", &state],
             "4000/s",
-            &script,
+            &node,
         );
         std::thread::sleep(Duration::from_millis(500));
-        control(&script, "start");
+        node.control("start");
         let began = Instant::now();
         // It goes on, or gives up and says so; either way nothing is wrong afterwards.
         let ran = run.wait_with_output().expect("wait");
@@ -82,14 +76,13 @@ fn a_broker_that_dies_under_a_replay_costs_and_doubles_nothing() {
     let left = sandbox.run(&["depth", &address, "-o", "json", "-X", &state]);
     assert_eq!(left.code, 0, "{}", left.stderr);
     assert_eq!(left.json()[0]["unresolved"], 0, "{}", left.stderr);
-    assert_eq!(missing_and_doubled(&cluster, &origin), (0, 0));
+    assert_eq!(missing_and_doubled(cluster, &origin), (0, 0));
 }
 
 #[test]
 fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way_and_the_next_doubles_nothing() {
-    let Some(cluster) = cluster() else { return };
-    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(node) = Node::start() else { return };
+    let cluster = node.cluster();
     let (topic, origin) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
     let one = |n: usize| Cluster::dead(&origin, 0, &format!("k{n}"), &n.to_string());
     cluster.send(&topic, &(0..MANY).map(one).collect::<Vec<Stored>>());
@@ -100,11 +93,11 @@ fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way_and_the_next
     // where its records are.
     let away = ["--timeout", "3s", "-X", "transaction.timeout.ms=3000"];
     for _ in 0..3 {
-        let run = left_alone(&sandbox, &[&replay[..], &away].concat(), "1200/s", &script);
+        let run = left_alone(&sandbox, &[&replay[..], &away].concat(), "1200/s", &node);
         let began = Instant::now();
         let ran = run.wait_with_output().expect("wait");
         let took = began.elapsed();
-        control(&script, "start");
+        node.control("start");
         let said = String::from_utf8_lossy(&ran.stderr);
         // Hundreds are under way: one wait after another for each would be an hour.
         assert!(took < Duration::from_secs(60), "took {took:?}: {said}");
@@ -112,5 +105,5 @@ fn a_broker_that_stays_away_ends_a_replay_for_all_that_is_under_way_and_the_next
     }
     let ran = sandbox.run(&replay);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!(missing_and_doubled(&cluster, &origin), (0, 0));
+    assert_eq!(missing_and_doubled(cluster, &origin), (0, 0));
 }

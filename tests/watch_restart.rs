@@ -1,31 +1,29 @@
-//! The broker is killed and started again under a watch. A test program of its own: nothing else runs beside it.
+//! The broker is killed and started again under a watch.
 #![allow(missing_docs)]
 #![allow(dead_code, reason = "the cluster's helper is shared")]
 
 #[path = "kafka/cluster.rs"]
 mod cluster;
+#[path = "kafka/node.rs"]
+mod node;
 #[path = "support/sandbox.rs"]
 mod sandbox;
 #[path = "support/servers.rs"]
 mod servers;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use cluster::{Cluster, cluster};
+use cluster::Cluster;
+use node::Node;
 use sandbox::Sandbox;
 use serde_json::Value;
 
-fn control(script: &str, what: &str) {
-    let done = Command::new(script).arg(what).stdout(Stdio::null()).status().expect("run the script");
-    assert!(done.success(), "{what}");
-}
-
 #[test]
 fn a_watch_outlives_a_broker_and_sees_what_came_after() {
-    let Some(cluster) = cluster() else { return };
-    let Some(script) = servers::var("DLQ_TEST_KAFKA_CONTROL") else { return };
+    let Some(node) = Node::start() else { return };
+    let cluster = node.cluster();
     let topic = cluster.topic(2, &[]);
     cluster.send(&topic, &[Cluster::dead("orders", 0, "k", "1")]);
     let sandbox = Sandbox::new();
@@ -43,10 +41,10 @@ fn a_watch_outlives_a_broker_and_sees_what_came_after() {
     let mut talk = BufReader::new(watch.stdout.take().expect("piped"));
     let mut out = String::new();
     talk.read_line(&mut out).expect("the first reading");
-    control(&script, "kill");
+    node.control("kill");
     // Longer than one answer is waited for.
     std::thread::sleep(Duration::from_secs(35));
-    control(&script, "start");
+    node.control("start");
     cluster.send(&topic, &[Cluster::dead("orders", 1, "k", "2"), Cluster::dead("orders", 1, "k", "3")]);
     talk.read_to_string(&mut out).expect("the others");
     let ran = watch.wait_with_output().expect("wait");

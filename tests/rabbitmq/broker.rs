@@ -53,7 +53,11 @@ pub fn body(d: &Delivery) -> String {
 impl Broker {
     /// None, in sight, where that version is not running.
     pub fn open(version: &str) -> Option<Broker> {
-        let server = servers::server(version)?;
+        servers::server(version).map(Broker::at)
+    }
+
+    /// The one at this address.
+    pub fn at(server: Server) -> Broker {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (connection, channel) = runtime.block_on(async {
             let connection = Connection::connect(&server.url, ConnectionProperties::default()).await.unwrap();
@@ -62,7 +66,7 @@ impl Broker {
             (connection, channel)
         });
         let prefix = format!("e2e.{}.{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        Some(Broker {
+        Broker {
             server,
             runtime,
             connection,
@@ -70,7 +74,7 @@ impl Broker {
             prefix,
             queues: RefCell::default(),
             exchanges: RefCell::default(),
-        })
+        }
     }
 
     pub fn name(&self, what: &str) -> String {
