@@ -143,7 +143,8 @@ wait_until() {
 # process must also carry the mark it was started with.
 # marked PID MARK
 marked() {
-  [[ $1 =~ ^[0-9]+$ ]] && tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "DLQ_BROKER=$2"
+  # Without a pipe: who writes into one that is closed early is said to have failed.
+  [[ $1 =~ ^[0-9]+$ ]] && grep -qzxF "DLQ_BROKER=$2" "/proc/$1/environ"
 } 2>/dev/null
 unmarked() { ! marked "$@"; }
 # ours PIDFILE MARK
@@ -171,7 +172,6 @@ killed() {
 # As when the power fails, but for what the system has yet to write.
 # kill_ours PIDFILE MARK
 kill_ours() {
-  local pid
-  pid=$(tr -d '[:space:]' <"$1")
-  ! marked "$pid" "$2" || killed "$pid" "$2"
+  ours "$1" "$2" || { say "there is no process to kill"; return 69; }
+  killed "$(tr -d '[:space:]' <"$1")" "$2"
 }

@@ -226,11 +226,6 @@ stop_locked() {
   done < <(grep -lx epmd /proc/[0-9]*/comm 2>/dev/null)
 }
 
-kill_node() {
-  ours "$state/node.pid" "$mark" || { say "RabbitMQ $version is not running"; exit 69; }
-  kill_ours "$state/node.pid" "$mark"
-}
-
 env_lines() {
   [[ -e $state/ports ]] || { say "RabbitMQ $version was never started"; exit 1; }
   ports kept
@@ -259,7 +254,7 @@ case $command in
   install) install ;;
   start) start ;;
   stop) stop ;;
-  kill) kill_node ;;
+  kill) kill_ours "$state/node.pid" "$mark" ;;
   env) env_lines ;;
   ctl) ctl "$@" ;;
   *) usage ;;
