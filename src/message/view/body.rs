@@ -345,6 +345,20 @@ mod tests {
     }
 
     #[test]
+    fn any_byte_at_any_place_of_a_document_is_seen_whether_it_is_built_or_not() {
+        let good = br#" {"abcdefgh\"ijkl" : ["\ud83d\ude00xxxxxxxxx", -0.5e+10, {"k":null,"l":[true,false]}, 1]} "#;
+        for at in 0..good.len() {
+            for c in 0..0x80 {
+                let mut doc = good.to_vec();
+                doc[at] = c;
+                let takes = serde_takes(&doc);
+                let ours = (strict(&doc).is_some(), body_is_json(&doc));
+                assert_eq!(ours, (takes, takes), "{}", String::from_utf8_lossy(&doc));
+            }
+        }
+    }
+
+    #[test]
     fn numbers_keep_every_digit() {
         let doc =
             r#"[9007199254740993,18446744073709551615,-0,0.1000000000000000000000000001,1E400,-9223372036854775808]"#;
@@ -359,6 +373,8 @@ mod tests {
         assert!(matches!(body(&deep(MAX_DEPTH), &Want::All), Val::Arr(_)));
         assert!(matches!(body(&deep(MAX_DEPTH + 1), &Want::All), Val::TStr(_)));
         assert!(matches!(body(&deep(1_000_000), &Want::All), Val::TStr(_)));
+        let is_json = [MAX_DEPTH, MAX_DEPTH + 1, 1_000_000].map(|n| body_is_json(&deep(n)));
+        assert_eq!(is_json, [true, false, false]);
         assert_eq!(nesting(&deep(1_000_000)), Some(1_000_000));
         assert_eq!(nesting(br#"["[[\"[[",[]]"#), Some(2));
         assert_eq!(nesting(b"#\"\n[[[["), None);
@@ -390,7 +406,8 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_serde_on_what_is_json(s in r#"[\[\]\{\}:,"\\u0-9a-f.eE+ -]{0,24}"#) {
-            prop_assert_eq!(strict(s.as_bytes()).is_some(), serde_takes(s.as_bytes()), "{}", s);
+            let takes = serde_takes(s.as_bytes());
+            prop_assert_eq!((strict(s.as_bytes()).is_some(), body_is_json(s.as_bytes())), (takes, takes), "{}", s);
         }
 
         #[test]
