@@ -18,6 +18,8 @@ use super::table::{Row, Table};
 use super::{DLQ, Result, Setting, messages, say};
 
 const PARTITIONS: i32 = 4;
+const ALONE: &str = "the library alone";
+const ALONE_ONCE: &str = "the library alone, in transactions";
 const LONGEST: Duration = Duration::from_secs(60);
 /// Times kcat.
 const READING: f64 = 1.5;
@@ -95,13 +97,13 @@ pub fn measure(setting: &Setting) -> Result<Table> {
             s = cluster.server
         );
         let pipe = if kcat { seconds(&mut shell(&their), &out)? } else { f64::NAN };
-        let library = config(&cluster.server);
-        let alone = super::alone::copied(&library, &source, &passed, PARTITIONS, many, false)?;
-        let alone_once = super::alone::copied(&library, &source, &committed, PARTITIONS, many, true)?;
+        let by_library = |to, in_transactions| {
+            super::alone::copied(&config(&cluster.server), &source, to, PARTITIONS, many, in_transactions)
+        };
+        let (alone, alone_once) = (by_library(&passed, false)?, by_library(&committed, true)?);
         let to = cluster.queue(&replayed);
         let replay = seconds(Command::new(DLQ).args(["replay", &queue, "--to", &to, "--yes", "-q"]), &out)?;
-        let library = "the library alone";
-        for (what, to) in [("copy", &copied), ("replay", &replayed), (library, &passed), (library, &committed)] {
+        for (what, to) in [("copy", &copied), ("replay", &replayed), (ALONE, &passed), (ALONE_ONCE, &committed)] {
             let there = cluster.count(to)?;
             if there != many {
                 return Err(format!("{what}: of {many} records {there} arrived").into());
@@ -125,7 +127,7 @@ pub fn measure(setting: &Setting) -> Result<Table> {
     let peer = kcat.then_some(("kcat | kcat", &theirs));
     compared(&mut table, "copy (no transactions)", &plain, peer, PLAIN);
     compared(&mut table, "replay (exactly once)", &once, peer, ONCE);
-    for (what, alone) in [("the library alone", &bare), ("the library alone, in transactions", &bare_once)] {
+    for (what, alone) in [(ALONE, &bare), (ALONE_ONCE, &bare_once)] {
         let ratio = kcat.then(|| alone.times_faster_than(&theirs));
         table.row(Row { what: what.into(), figures: Some(alone), unit: (2, "s"), ratio, ..Row::default() });
     }

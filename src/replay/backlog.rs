@@ -1,5 +1,6 @@
 //! Messages that are prepared and wait for room at the destination.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -52,7 +53,7 @@ enum Order {
 
 #[derive(Default)]
 struct Lanes {
-    /// Those that have a message among the runnable or under way, and those that are held.
+    /// Those that have a message among the runnable or under way, and those that are held: no others.
     lanes: HashMap<u64, Lane, BuildHasherDefault<Spread>>,
     /// One of each lane, and those of no lane.
     runnable: VecDeque<Ready>,
@@ -64,7 +65,6 @@ struct Lanes {
 struct Lane {
     /// Behind the one that is runnable or under way.
     queue: VecDeque<Ready>,
-    busy: bool,
     held: bool,
 }
 
@@ -166,7 +166,6 @@ impl Backlog {
         let Some(state) = l.lanes.get_mut(&lane) else { return VecDeque::new() };
         if failed {
             state.held = true;
-            state.busy = false;
             l.behind -= state.queue.len();
             let behind = std::mem::take(&mut state.queue);
             self.bytes -= behind.iter().map(|r| r.size).sum::<usize>();
@@ -175,9 +174,7 @@ impl Backlog {
         if let Some(next) = state.queue.pop_front() {
             l.behind -= 1;
             l.runnable.push_back(next);
-        } else if state.held {
-            state.busy = false;
-        } else {
+        } else if !state.held {
             l.lanes.remove(&lane);
         }
         VecDeque::new()
@@ -212,16 +209,16 @@ impl Lanes {
             self.runnable.push_back(ready);
             return true;
         };
-        let lane = self.lanes.entry(of).or_default();
-        if lane.held {
-            return false;
-        }
-        if lane.busy {
-            lane.queue.push_back(ready);
-            self.behind += 1;
-        } else {
-            lane.busy = true;
-            self.runnable.push_back(ready);
+        match self.lanes.entry(of) {
+            Entry::Occupied(lane) if lane.get().held => return false,
+            Entry::Occupied(lane) => {
+                lane.into_mut().queue.push_back(ready);
+                self.behind += 1;
+            }
+            Entry::Vacant(none) => {
+                none.insert(Lane::default());
+                self.runnable.push_back(ready);
+            }
         }
         true
     }

@@ -127,10 +127,7 @@ impl Parser<'_> {
     }
 
     fn literal(&mut self, word: &[u8], v: Val) -> Option<Val> {
-        self.s[self.i..].starts_with(word).then(|| {
-            self.i += word.len();
-            v
-        })
+        self.pass_word(word).map(|()| v)
     }
 
     fn value(&mut self, depth: usize, want: &Want) -> Option<Val> {
@@ -163,10 +160,7 @@ impl Parser<'_> {
         loop {
             let key = self.string()?;
             self.space();
-            if self.peek()? != b':' {
-                return None;
-            }
-            self.i += 1;
+            self.pass_byte(b':')?;
             self.space();
             let wanted = match &key {
                 Text::Plain(from, to) => want.key(&self.s[*from..*to]),
@@ -225,10 +219,7 @@ impl Parser<'_> {
     }
 
     fn string(&mut self) -> Option<Text> {
-        if self.peek()? != b'"' {
-            return None;
-        }
-        self.i += 1;
+        self.pass_byte(b'"')?;
         let start = self.i;
         self.plain();
         if self.peek()? == b'"' {

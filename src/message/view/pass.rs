@@ -51,7 +51,7 @@ impl Parser<'_> {
         }
     }
 
-    fn pass_byte(&mut self, byte: u8) -> Option<()> {
+    pub(super) fn pass_byte(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.i += 1)
     }
 
