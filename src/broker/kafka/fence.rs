@@ -386,8 +386,7 @@ fn config(state: &State, partition: i32, batch: u64) -> (ClientConfig, Duration)
 /// Opens the producer: whoever had its id before is shut out, and what it had begun undone.
 fn take_over(config: &ClientConfig, told: &Arc<Told>, state: &State) -> Result<Producer<Told>> {
     let producer = produce::open(config, Arc::clone(told), &state.link)?;
-    // Asked at once it waits half a second for a coordinator it does not know yet.
-    std::thread::sleep(Duration::from_millis(60));
+    produce::acquaint(&producer, &state.topic, state.link.longest);
     let taken = producer.init_transactions(state.link.longest);
     taken.map_err(|e| or_local(error::map(&e, "taking over the partition")))?;
     Ok(producer)

@@ -159,6 +159,7 @@ pub(super) fn undo(config: &ClientConfig, link: &Link, topic: &str, partitions: 
     let patience = longest.min(Duration::from_millis(limit / 4));
     let joined = Arc::new(Joined::default());
     let producer = produce::open(&config, Arc::clone(&joined), link)?;
+    produce::acquaint(&producer, topic, longest);
     let failed = |e| or_local(error::map(&e, doing));
     producer.init_transactions(longest).map_err(failed)?;
     producer.begin_transaction().map_err(failed)?;

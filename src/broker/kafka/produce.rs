@@ -163,6 +163,21 @@ pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>, link: &Link) 
     Ok(Producer { place: Mutex::default(), client: producer })
 }
 
+/// Longest wait for the cluster before a producer is used. It is waited for in earnest when it is.
+const ACQUAINTED: Duration = Duration::from_secs(2);
+
+/// Lets a producer meet the cluster, of which `topic` is known to be there. Without, it asks for its id before it has a
+/// connection that will last, and then once more half a second later.
+pub(super) fn acquaint<F: Fates>(producer: &Producer<F>, topic: &str, patience: Duration) {
+    // The first answer comes by the address that was given, the next by one that the cluster told.
+    for _ in 0..2 {
+        if let Err(e) = producer.client().fetch_metadata(Some(topic), patience.min(ACQUAINTED)) {
+            log::debug!("the producer has no answer yet: {e}");
+            return;
+        }
+    }
+}
+
 /// Where one record goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct To<'a> {

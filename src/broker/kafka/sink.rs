@@ -335,7 +335,12 @@ impl Pump {
                 }
                 let config = produce::config(&self.link.base, self.link.longest, size);
                 producer = match produce::open(&config, Arc::clone(&self.batches), &self.link) {
-                    Ok(opened) => Some((opened, size)),
+                    Ok(opened) => {
+                        if let Some(first) = batch.first() {
+                            produce::acquaint(&opened, self.way.to(first).topic, self.link.longest);
+                        }
+                        Some((opened, size))
+                    }
                     Err(e) => {
                         (0..batch.len()).for_each(|at| self.batches.known(Batches::number(number, at), Err(e.again())));
                         continue;
