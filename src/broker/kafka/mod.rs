@@ -3,6 +3,7 @@
 //! Reading takes part in no consumer group: partitions are read by position, so that looking leaves no trace.
 
 pub mod address;
+mod batches;
 mod can;
 mod capabilities;
 mod clues;
@@ -28,6 +29,7 @@ mod offsets;
 mod ordered;
 mod originals;
 mod produce;
+mod pump;
 mod reader;
 mod resolved;
 mod scan;

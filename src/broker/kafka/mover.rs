@@ -184,7 +184,7 @@ impl Work {
 
     fn take(&mut self, Job { batch, answer }: Job) {
         let number = self.slot(batch.len(), answer);
-        for (at, Move { token, outgoing, lane }) in batch.into_iter().enumerate() {
+        for (at, Move { token, outgoing }) in batch.into_iter().enumerate() {
             let (partition, offset) = place(token);
             if self.open.as_ref().is_some_and(|o| {
                 let late = || o.sent.len() % LOOK_EVERY == 0 && o.since.elapsed() >= LONGEST;
@@ -192,7 +192,7 @@ impl Work {
             }) {
                 self.commit();
             }
-            self.offer(partition, Sent { partition, batch: number, at, offset, outgoing, lane });
+            self.offer(partition, Sent { partition, batch: number, at, offset, lane: outgoing.lane, outgoing });
         }
     }
 

@@ -1,0 +1,110 @@
+//! Sent outside of transactions: any number of a key is under way, and a failure still holds up those behind it.
+
+use std::process::Stdio;
+
+use crate::cluster::{Stored, cluster, until};
+use crate::replaying::numbered;
+use crate::sandbox::Sandbox;
+
+fn now() -> i64 {
+    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_millis()).expect("small")
+}
+
+/// The numbers in these, in the order they are stored in.
+fn numbers(records: &[Stored]) -> Vec<usize> {
+    records.iter().map(|r| r.text().parse().expect("a number")).collect()
+}
+
+#[test]
+fn records_of_one_key_keep_their_order() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, to) = (cluster.topic(1, &[]), cluster.topic(3, &[]));
+    let mut records = numbered("none", 30_000, 1);
+    records.iter_mut().for_each(|r| r.key = Some(b"the same".to_vec()));
+    cluster.send(&topic, &records);
+    let ran = Sandbox::new().run(&["copy", &cluster.address(&topic), &cluster.address(&to), "-y", "-o", "json"]);
+    assert_eq!((ran.code, &ran.json()["copied"]), (0, &30_000.into()), "{}", ran.stderr);
+    assert_eq!(numbers(&cluster.read(&to)), (0..30_000).collect::<Vec<_>>());
+}
+
+/// Once so many have arrived, the topic takes no records whose time is to come: nobody but the broker knows.
+#[test]
+fn what_the_broker_refuses_meanwhile_holds_up_its_key_and_no_other() {
+    const MANY: usize = 6000;
+    const KEYS: usize = 97;
+    let Some(cluster) = cluster() else { return };
+    let any_time = [("message.timestamp.after.max.ms", "9223372036854775807")];
+    for held in [true, false] {
+        let (topic, to) = (cluster.topic(1, &any_time), cluster.topic(1, &any_time));
+        let mut records = numbered("none", MANY, 1);
+        let ahead = |n: usize| n % 250 == 7;
+        for (n, r) in records.iter_mut().enumerate() {
+            r.time = Some(now() + if ahead(n) { 7_200_000 } else { 0 });
+            r.headers.push(("null".into(), None));
+            r.headers.push(("bytes".into(), Some(vec![0, 255])));
+        }
+        cluster.send(&topic, &records);
+        let sandbox = Sandbox::new();
+        let run = sandbox
+            .command()
+            .args(["copy", &cluster.address(&topic), &cluster.address(&to), "-y", "-o", "json"])
+            .args(["--to-X", "keep-timestamps=true", "--rate", "1500/s"])
+            .args(if held { &[][..] } else { &["--on-failure", "skip"] })
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start dlq");
+        until("it begins", || cluster.ends(&to)[0].1 > 600);
+        cluster.alter(&to, "message.timestamp.after.max.ms", "3600000");
+        let ran = run.wait_with_output().expect("wait");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(3), "{said}");
+        let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("a report");
+
+        let there = cluster.read(&to);
+        let arrived = numbers(&there);
+        let mut sorted = arrived.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), arrived.len(), "none came twice");
+        let mut last = [0; KEYS];
+        for n in &arrived {
+            assert!(last[n % KEYS] <= *n, "{n} came too late");
+            last[n % KEYS] = *n;
+        }
+        let is_there = |n: &usize| sorted.binary_search(n).is_ok();
+        let failed: Vec<usize> = (0..MANY).filter(|n| ahead(*n) && !is_there(n)).collect();
+        assert!(failed.len() > 5, "{} failed: {said}", failed.len());
+        let first = |key: usize| failed.iter().find(|n| *n % KEYS == key);
+        let wanted = |n: &usize| if held { first(n % KEYS).is_none_or(|f| n < f) } else { !failed.contains(n) };
+        let missing: Vec<usize> = (0..MANY).filter(|n| wanted(n) != is_there(n)).collect();
+        assert_eq!(missing, [0; 0], "held {held}: {report}");
+        let behind = MANY - arrived.len() - report["failed"].as_u64().expect("a number") as usize;
+        assert_eq!((&report["copied"], &report["skipped"]), (&arrived.len().into(), &behind.into()), "{report}");
+        for r in &there {
+            let n: usize = r.text().parse().expect("a number");
+            assert_eq!((&r.key, &r.headers), (&records[n].key, &records[n].headers), "{n}");
+        }
+    }
+}
+
+/// The broker tells which records of a batch it refuses: their neighbours go once more.
+#[test]
+fn what_is_refused_for_others_goes_once_more() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, compacted) = (cluster.topic(1, &[]), cluster.topic(1, &[("cleanup.policy", "compact")]));
+    let mut records = numbered("none", 5000, 1);
+    // The compacted topic is to keep them all.
+    for (n, r) in records.iter_mut().enumerate() {
+        r.key = (n % 1000 != 3).then(|| n.to_string().into_bytes());
+    }
+    cluster.send(&topic, &records);
+    let ran = Sandbox::new().run(&["copy", &cluster.address(&topic), &cluster.address(&compacted), "-y", "-o", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let report = ran.json();
+    assert_eq!((&report["copied"], &report["failed"]), (&4995.into(), &5.into()), "{report}");
+    let mut arrived = numbers(&cluster.read(&compacted));
+    arrived.sort_unstable();
+    assert_eq!(arrived, (0..5000).filter(|n| n % 1000 != 3).collect::<Vec<_>>());
+}
