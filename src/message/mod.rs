@@ -125,6 +125,26 @@ impl DeadLetter {
         }
     }
 
+    /// Makes it a message of the same queue of which nothing is known, with the room its fields had.
+    pub fn clear(&mut self) {
+        let DeadLetter {
+            id,
+            identity,
+            queue: _,
+            position,
+            time,
+            key,
+            payload,
+            headers,
+            properties,
+            origin,
+            deliveries,
+        } = self;
+        (*id, *identity, *time, *deliveries) = (Id::default(), Identity::Like(0), None, None);
+        (*key, *payload, *origin) = (None, Payload::Absent, None);
+        [position, headers, properties].into_iter().for_each(Fields::clear);
+    }
+
     /// Whether it was delivered before, where the broker flags that.
     pub fn redelivered(&self) -> Option<bool> {
         match self.properties.last(REDELIVERED) {

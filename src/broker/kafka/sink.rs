@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 use super::connect::{self, Link, blocking};
 use super::facts::{self, Admin, Settings};
 use super::gauge::KafkaGauge;
-use super::mover::MOST;
+use super::mover::{AHEAD, MOST};
 use super::produce::{BATCH, To};
 use super::pump::{Job, Pump};
 use super::{address, can, fit, groups, sys};
 use crate::broker::{
     Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Result, Sink, SinkCapabilities,
 };
-use crate::message::Target;
+use crate::message::{DeadLetter, Target};
 
 /// Bytes a record and its batch take besides key, value and headers, at most.
 const FRAME: u64 = 512;
@@ -46,12 +46,31 @@ impl Topics {
     /// # Errors
     /// `TooLarge`, `Rejected`.
     pub(super) fn admit(&self, topic: &str, o: &Outgoing, time: Option<i64>) -> Result<()> {
-        let size = o.message.size() as u64 + o.message.headers.len() as u64 * HEADER + FRAME;
-        let (most, settings) = match (self.lock().get(topic), time) {
-            (None, _) => return Ok(()),
-            (Some(known), None) => (known.max_message, None),
-            (Some(known), Some(_)) => (known.max_message, Some(known.clone())),
-        };
+        self.limits(topic).admit(topic, stored(&o.message), time)
+    }
+
+    /// What a topic is known to take.
+    pub(super) fn limits(&self, topic: &str) -> Limits {
+        Limits(self.lock().get(topic).cloned().unwrap_or_default())
+    }
+}
+
+/// Bytes a message and its batch take, at most.
+pub(super) fn stored(m: &DeadLetter) -> u64 {
+    m.size() as u64 + m.headers.len() as u64 * HEADER + FRAME
+}
+
+/// What a topic takes.
+pub(super) struct Limits(Settings);
+
+impl Limits {
+    /// As [`Topics::admit`], of a message of so many bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Rejected`.
+    pub(super) fn admit(&self, topic: &str, size: u64, time: Option<i64>) -> Result<()> {
+        let Limits(settings) = self;
+        let most = settings.max_message;
         if let Some(most) = most.filter(|most| size > *most) {
             return Err(Error::new(
                 Kind::TooLarge,
@@ -59,8 +78,7 @@ impl Topics {
             )
             .hint("raise max.message.bytes of the topic"));
         }
-        let kept = |settings: Settings| keeps(topic, &settings, time?, jiff::Timestamp::now().as_millisecond());
-        match settings.and_then(kept) {
+        match time.and_then(|time| keeps(topic, settings, time, jiff::Timestamp::now().as_millisecond())) {
             Some(why) => {
                 Err(Error::new(Kind::Rejected, why)
                     .hint("leave keep-timestamps out: the time it had is then in a header"))
@@ -107,16 +125,22 @@ impl Way {
         })
     }
 
+    /// The topic of a target.
+    pub(super) fn topic_of<'a>(&'a self, target: Option<&'a Target>) -> &'a str {
+        target.and_then(|t| t.queue.as_deref()).unwrap_or(&self.topic)
+    }
+
     /// Where one record goes.
     pub(super) fn to<'a>(&'a self, o: &'a Outgoing) -> To<'a> {
         let target = o.target.as_deref();
-        let recorded = match target {
+        let topic = self.topic_of(target);
+        let recorded = || match target {
             Some(target) => target.partition,
             None => o.message.position.int("partition"),
         };
         To {
-            topic: target.and_then(|t| t.queue.as_deref()).unwrap_or(&self.topic),
-            partition: recorded.filter(|_| self.keeps_partition).and_then(|p| i32::try_from(p).ok()),
+            topic,
+            partition: if self.keeps_partition { recorded() } else { None }.and_then(|p| i32::try_from(p).ok()),
             time: o.message.time.filter(|_| self.keeps_time).map(jiff::Timestamp::as_millisecond),
         }
     }
@@ -167,7 +191,7 @@ async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<
         max_message: None,
         batch: 1000,
         // A transaction's records are unconfirmed until it is committed.
-        window: 2 * MOST,
+        window: MOST + AHEAD,
         proves_routing: true,
         private: false,
         tombstones: true,

@@ -42,14 +42,14 @@ pub(in super::super) struct Headers(NonNull<c::rd_kafka_headers_t>);
 
 impl Headers {
     /// In order; a value can be null. `None` for none of them.
-    pub fn of<'a>(all: impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Option<Self> {
+    pub fn of<'a, N: AsRef<[u8]>>(all: impl ExactSizeIterator<Item = (N, Option<&'a [u8]>)>) -> Option<Self> {
         if all.len() == 0 {
             return None;
         }
         // SAFETY: names and values are copied.
         let headers = Headers(NonNull::new(unsafe { c::rd_kafka_headers_new(all.len()) })?);
         for (name, value) in all {
-            let (data, size) = span(value);
+            let (name, (data, size)) = (name.as_ref(), span(value));
             // SAFETY: as above; headers that belong to no record can be written to.
             unsafe {
                 c::rd_kafka_header_add(
