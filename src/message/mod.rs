@@ -176,3 +176,20 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_cleared_is_as_a_new_one() {
+        let mut m = DeadLetter::new("q".into(), Payload::Bytes(Bytes::from_static(b"v")));
+        (m.id, m.identity, m.key) = ("1".into(), Identity::Exact(1), Some(Bytes::new()));
+        (m.time, m.origin, m.deliveries) = (Some(Timestamp::UNIX_EPOCH), Some(Origin::default()), Some(1));
+        for fields in [&mut m.position, &mut m.headers, &mut m.properties] {
+            fields.push("a", "b");
+        }
+        m.clear();
+        assert_eq!(m, DeadLetter::new("q".into(), Payload::Absent));
+    }
+}

@@ -238,6 +238,13 @@ fn what_the_broker_alone_refuses_is_found_among_its_neighbours() {
     assert_eq!((&report["replayed"], &report["failed"]), (&197.into(), &3.into()), "{report}");
     let there = cluster.read(&compacted);
     assert!(counted(&there, 200).iter().enumerate().all(|(n, c)| *c == usize::from(![3, 77, 199].contains(&n))));
+    // Sent more than once, and as they were each time.
+    for r in &there {
+        let sent = &records[r.text().parse::<usize>().expect("a number")];
+        let headers: Vec<_> = r.headers.iter().filter(|(n, _)| n != MARK && n != TIME).collect();
+        assert_eq!((&r.key, headers.len()), (&sent.key, sent.headers.len()));
+        assert_eq!(r.headers.iter().filter(|(n, _)| n == MARK || n == TIME).count(), 2);
+    }
     let left = sandbox.run(&["filter", &address, "true", "--print", ".id", "-o", "raw"]);
     assert_eq!(left.stdout(), "0:3\n0:77\n0:199\n");
 }

@@ -25,13 +25,13 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Nothing more has come for so long: what is sent is committed, since those who would send more may wait for it.
 const IDLE: Duration = Duration::from_millis(50);
 /// Records of a transaction: they are kept until it is committed.
-pub(super) const MOST: usize = 60_000;
+pub(super) const MOST: usize = 40_000;
 /// So many more may be on their way here: they are sent as soon as it is.
 pub(super) const AHEAD: usize = 8000;
 /// The same where its end is that of records which are done and hidden.
 const FEW: usize = 100;
 /// Bytes of a transaction.
-const BYTES: usize = 24 << 20;
+const BYTES: usize = 16 << 20;
 
 /// The clock is looked at once for so many.
 const LOOK_EVERY: usize = 64;
