@@ -1,8 +1,11 @@
 //! Sent outside of transactions: any number of a key is under way, and a failure still holds up those behind it.
 
-use std::process::Stdio;
+use std::collections::{HashMap, HashSet};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::cluster::{Stored, cluster, until};
+use crate::cluster::{Cluster, Stored, cluster, until};
+use crate::node::Node;
 use crate::replaying::numbered;
 use crate::sandbox::Sandbox;
 
@@ -107,4 +110,73 @@ fn what_is_refused_for_others_goes_once_more() {
     let mut arrived = numbers(&cluster.read(&compacted));
     arrived.sort_unstable();
     assert_eq!(arrived, (0..5000).filter(|n| n % 1000 != 3).collect::<Vec<_>>());
+}
+
+fn signal(process: &str, name: &str) {
+    assert!(Command::new("kill").args([name, process]).status().expect("kill").success());
+}
+
+fn stored(cluster: &Cluster, topic: &str) -> i64 {
+    cluster.ends(topic).iter().map(|(_, high)| high).sum()
+}
+
+/// How often each number is there.
+fn counts(records: &[Stored], many: usize) -> Vec<usize> {
+    let mut counts = vec![0; many];
+    numbers(records).into_iter().for_each(|n| counts[n] += 1);
+    counts
+}
+
+/// What was under way may be stored once the node goes on: it is named, and comes again.
+#[test]
+fn a_destination_that_freezes_ends_a_move_and_a_second_one_completes_it() {
+    const MANY: usize = 6000;
+    let Some(cluster) = cluster() else { return };
+    let Some(node) = Node::start() else { return };
+    let other = node.cluster();
+    for held in [true, false] {
+        let (topic, to) = (cluster.topic(1, &[]), other.topic(2, &[]));
+        cluster.send(&topic, &numbered("none", MANY, 1));
+        let number: HashMap<String, usize> = cluster
+            .read(&topic)
+            .iter()
+            .map(|r| (format!("0:{}", r.offset), numbers(std::slice::from_ref(r))[0]))
+            .collect();
+        let sandbox = Sandbox::new();
+        let (from, there) = (cluster.address(&topic), other.address(&to));
+        let mut call = vec!["move", &from, &there, "-y", "--timeout", "4s", "--run", "one"];
+        if !held {
+            call.extend(["--on-failure", "skip"]);
+        }
+        let run = sandbox
+            .command()
+            .args(&call)
+            .args(["--rate", "500/s"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start dlq");
+        until("it begins", || stored(other, &to) > 600);
+        signal(&node.process(), "-STOP");
+        let began = Instant::now();
+        let ran = run.wait_with_output();
+        signal(&node.process(), "-CONT");
+        let ran = ran.expect("wait");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(matches!(ran.status.code(), Some(1 | 3)), "{:?}: {said}", ran.status);
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}: {said}", began.elapsed());
+
+        let again = sandbox.run(&call);
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        assert_eq!(sandbox.run(&["depth", &from, "-o", "json"]).json()[0]["unresolved"], 0);
+        let counts = counts(&other.read(&to), MANY);
+        let history = sandbox.run(&["history", "one", "-o", "json"]).json();
+        let all = history["messages"].as_array().expect("a list");
+        let named: HashSet<usize> =
+            all.iter().filter(|m| m["kind"] != "failed").map(|m| number[m["id"].as_str().expect("an id")]).collect();
+        assert_eq!(counts.iter().filter(|n| **n == 0).count(), 0, "nothing is lost: {said}");
+        let silent: Vec<usize> = (0..MANY).filter(|n| counts[*n] > 1 && !named.contains(n)).collect();
+        assert_eq!(silent, [0; 0], "twice, and not named: {said}");
+    }
 }
