@@ -180,3 +180,41 @@ fn a_destination_that_freezes_ends_a_move_and_a_second_one_completes_it() {
         assert_eq!(silent, [0; 0], "twice, and not named: {said}");
     }
 }
+
+/// A broker that knows nothing of a producer yet takes any number in its sequence: what is behind the refused one too.
+#[test]
+fn what_is_refused_first_of_all_in_a_partition_holds_up_its_key() {
+    const MANY: usize = 6000;
+    const BLOCK: usize = 40;
+    let Some(cluster) = cluster() else { return };
+    let any_time = [("message.timestamp.after.max.ms", "9223372036854775807")];
+    let (topic, to) = (cluster.topic(1, &any_time), cluster.topic(64, &any_time));
+    let mut records = numbered("none", MANY, 1);
+    for (n, r) in records.iter_mut().enumerate() {
+        r.key = Some(format!("k{}", n / BLOCK).into_bytes());
+        r.time = Some(now() + if n % BLOCK == 0 { 7_200_000 } else { 0 });
+    }
+    cluster.send(&topic, &records);
+    let run = Sandbox::new()
+        .command()
+        .args(["copy", &cluster.address(&topic), &cluster.address(&to), "-y", "-o", "json"])
+        .args(["--to-X", "keep-timestamps=true", "--to-X", "batch.size=1", "--rate", "600/s"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start dlq");
+    until("it begins", || cluster.ends(&to).iter().any(|(_, high)| *high > 0));
+    cluster.alter(&to, "message.timestamp.after.max.ms", "3600000");
+    let ran = run.wait_with_output().expect("wait");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(3), "{said}");
+    let counts = counts(&cluster.read(&to), MANY);
+    assert!(counts.iter().all(|n| *n < 2), "none came twice");
+    let refused: Vec<usize> = (0..MANY / BLOCK).filter(|block| counts[block * BLOCK] == 0).collect();
+    assert!(refused.len() > 5, "{refused:?}: {said}");
+    let there = |block: &usize| counts[block * BLOCK..][..BLOCK].iter().sum::<usize>();
+    let ahead: Vec<(usize, usize)> =
+        refused.iter().map(|block| (*block, there(block))).filter(|(_, n)| *n > 0).collect();
+    assert_eq!(ahead, [], "of these {} keys records behind the refused one are stored", refused.len());
+}

@@ -32,6 +32,8 @@ struct Known {
     strays: BTreeMap<usize, Stray>,
     /// A record has failed since that was asked for.
     has_failed: bool,
+    /// When a record was last known to be stored.
+    stored: Option<Instant>,
 }
 
 struct UnderWay {
@@ -88,6 +90,8 @@ impl Stray {
     }
 }
 
+/// The clock is looked at once for so many.
+const LOOK_EVERY: usize = 64;
 /// Bits for the place in a batch.
 const PLACE: u32 = 20;
 
@@ -131,9 +135,11 @@ impl Batches {
         self.failed.notified().await;
     }
 
-    /// When the oldest batch was begun that is under way.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.lock().under_way.values().map(|b| b.since).min()
+    /// Since when nothing was stored of what is under way.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let all = self.lock();
+        let oldest = all.under_way.values().map(|b| b.since).min()?;
+        Some(all.stored.map_or(oldest, |stored| stored.max(oldest)))
     }
 
     /// Those that are to be sent once more, in their order.
@@ -165,11 +171,15 @@ impl Known {
     fn fate(&mut self, number: usize, fate: Result<Receipt>) {
         let (batch, place) = place(number);
         let Some(under_way) = self.under_way.get_mut(&batch) else { return };
+        let is_stored = fate.is_ok();
         if fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
             self.held.extend(under_way.lanes[place]);
         }
         if under_way.fates[place].replace(fate).is_none() {
             under_way.left -= 1;
+        }
+        if is_stored && under_way.left.is_multiple_of(LOOK_EVERY) {
+            self.stored = Some(Instant::now());
         }
         if under_way.left == 0
             && let Some(done) = self.under_way.remove(&batch)

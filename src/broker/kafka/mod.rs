@@ -24,6 +24,7 @@ mod letter;
 mod list;
 mod login;
 mod look_back;
+mod met;
 mod mover;
 mod oauth;
 mod offsets;

@@ -155,6 +155,10 @@ pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> Clie
     if base.get("batch.size").is_none() {
         config.set("batch.size", batch.clamp(1, BATCH).to_string());
     }
+    // The same by another name would have its way by chance.
+    for alias in ["request.required.acks", "delivery.timeout.ms"] {
+        config.remove(alias);
+    }
     // What is too large is for the topic to say.
     config.set("message.max.bytes", "1000000000");
     config.set("queue.buffering.max.messages", "0").set("queue.buffering.max.kbytes", "16384");

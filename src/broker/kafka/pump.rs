@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::batches::{Answer, Batches, Stray};
 use super::connect::Link;
+use super::met::Met;
 use super::produce::{self, Producer, Refused};
 use super::sink::Way;
 use crate::broker::{Error, Kind, Outgoing, Result};
@@ -35,6 +36,8 @@ pub(super) struct Pump {
     way: Way,
     batches: Arc<Batches>,
     producer: Option<Open>,
+    /// There are lanes.
+    holds: bool,
     /// Batches that are still to be sent with care.
     careful: usize,
     /// The cluster did not answer for too long: nothing more is sent.
@@ -47,6 +50,8 @@ struct Open {
     size: u64,
     /// It ends at the first record that is refused.
     ends: bool,
+    /// Where it has begun to send.
+    met: Met,
 }
 
 /// A record to send, and its number.
@@ -71,7 +76,7 @@ impl One {
 
 impl Pump {
     pub(super) fn new(link: Arc<Link>, way: Way) -> Self {
-        Pump { link, way, batches: Arc::default(), producer: None, careful: 0, given_up: false }
+        Pump { link, way, batches: Arc::default(), producer: None, holds: false, careful: 0, given_up: false }
     }
 
     /// Until no more jobs come; returns once everything is confirmed or given up.
@@ -93,6 +98,7 @@ impl Pump {
                 Some(None) => return self.drain(),
                 Some(Some(Job { batch, answer })) => {
                     number += 1;
+                    self.holds |= batch.iter().any(|o| o.lane.is_some());
                     self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), answer);
                     let numbered = batch.into_iter().enumerate();
                     self.take(
@@ -110,8 +116,19 @@ impl Pump {
             self.careful -= 1;
             return self.one_by_one(batch);
         }
+        let ends = self.holds || self.producer.as_ref().is_some_and(|open| open.ends);
         while let Some(one) = batch.next() {
-            let Err(e) = self.offer(&one, true) else { continue };
+            if self.is_beginning(&one) {
+                self.wait();
+                if self.careful > 0 {
+                    return self.one_by_one(std::iter::once(one).chain(batch));
+                }
+                self.producer.iter_mut().for_each(|open| open.met.stored());
+            }
+            let Err(e) = self.offer(&one, ends) else {
+                self.has_sent(&one);
+                continue;
+            };
             if self.is_ended() {
                 // That says nothing of this one.
                 self.recover();
@@ -121,6 +138,19 @@ impl Pump {
             if self.is_overdue() {
                 self.give_up();
             }
+        }
+    }
+
+    /// Whether the first records are on their way to where it goes: should they be refused, it is not to be stored.
+    fn is_beginning(&self, one: &One) -> bool {
+        let (Some(open), What::Fresh(o)) = (&self.producer, &one.what) else { return false };
+        open.ends && o.lane.is_some_and(|lane| open.met.is_beginning(self.way.to(o), o.message.key.as_deref(), lane))
+    }
+
+    fn has_sent(&mut self, one: &One) {
+        let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return };
+        if let Some(lane) = o.lane.filter(|_| open.ends) {
+            open.met.sent(self.way.to(o), o.message.key.as_deref(), lane, &open.producer, &self.link);
         }
     }
 
@@ -204,7 +234,7 @@ impl Pump {
         }
         let producer = produce::open(&config, Arc::clone(&self.batches), &self.link)?;
         produce::acquaint(&producer, topic, self.link.longest);
-        Ok(Open { producer, size, ends })
+        Ok(Open { producer, size, ends, met: Met::default() })
     }
 
     fn is_ended(&self) -> bool {
@@ -222,7 +252,7 @@ impl Pump {
     }
 
     fn is_overdue(&self) -> bool {
-        self.batches.oldest().is_some_and(|since| since.elapsed() > self.link.longest)
+        self.batches.waits_since().is_some_and(|since| since.elapsed() > self.link.longest)
     }
 
     /// After a failure: what is not on its way yet is taken back, and sent once more with care.
@@ -256,8 +286,12 @@ impl Pump {
             if taken_back {
                 open.producer.purge(PurgeConfig::default().queue().non_blocking());
             }
-            if open.ends && (self.is_overdue() && !taken_back || began.elapsed() > self.link.longest) {
+            let late = began.elapsed() > self.link.longest;
+            if open.ends && (self.is_overdue() && !taken_back || late && taken_back) {
                 return self.give_up();
+            }
+            if late && self.batches.waits_since().is_none() {
+                return;
             }
             std::thread::sleep(Duration::from_millis(1));
         }

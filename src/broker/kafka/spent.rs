@@ -10,6 +10,7 @@ const MOST: usize = 4000;
 
 /// Empty messages, in their boxes.
 #[derive(Clone, Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is used again")]
 pub(super) struct Spent(Arc<Mutex<Vec<Box<DeadLetter>>>>);
 
 impl Spent {

@@ -130,6 +130,21 @@ pub(in super::super) fn hand<C: ClientContext>(
     Ok(())
 }
 
+/// The partition of `many`, of which there is one at least, that murmur2 chooses.
+pub(in super::super) fn partition_of(key: &[u8], many: i32) -> i32 {
+    // SAFETY: it reads the key, and nothing else that is handed to it.
+    unsafe {
+        c::rd_kafka_msg_partitioner_murmur2(
+            ptr::null(),
+            key.as_ptr().cast(),
+            key.len(),
+            many.max(1),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    }
+}
+
 /// Null for what is absent.
 fn span(bytes: Option<&[u8]>) -> (*const c_void, usize) {
     bytes.map_or((ptr::null(), 0), |b| (b.as_ptr().cast(), b.len()))

@@ -18,7 +18,7 @@ use rdkafka::error::RDKafkaErrorCode;
 pub(super) use acls::{Rule, may_create, writing_as};
 pub(super) use admin::{Granted, Isolation, Topic, granted, group_setting, offsets, topic_id, topics};
 pub(super) use groups::{Committed, Described, committed, describe, group_names};
-pub(super) use hand::{Handed, Headers, Place, hand};
+pub(super) use hand::{Handed, Headers, Place, hand, partition_of};
 pub(super) use queue::Queue;
 pub(super) use record::{Got, Record};
 

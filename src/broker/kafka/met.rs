@@ -1,0 +1,61 @@
+//! The partitions a producer has begun: a broker takes any number in a sequence of which it knows nothing, so that what is behind a
+//! first batch that it refuses would be stored.
+
+use std::collections::HashMap;
+
+use rdkafka::producer::Producer as _;
+
+use super::batches::Batches;
+use super::connect::Link;
+use super::produce::{Producer, To};
+use super::sys;
+
+/// By topic. Of one producer.
+#[derive(Default)]
+pub(super) struct Met(HashMap<String, Topic>);
+
+struct Topic {
+    /// How many it has; `None`: a key says nothing of the partition.
+    partitions: Option<i32>,
+    /// Whether all that was sent there is stored, by partition; by lane where the partition is not known.
+    begun: HashMap<u64, bool>,
+}
+
+impl Topic {
+    fn place(&self, to: To<'_>, key: Option<&[u8]>, lane: u64) -> u64 {
+        let chosen = || Some(sys::partition_of(key?, self.partitions?));
+        to.partition.or_else(chosen).and_then(|p| u64::try_from(p).ok()).unwrap_or(lane)
+    }
+}
+
+impl Met {
+    /// Whether the first records are on their way to where this one goes.
+    pub(super) fn is_beginning(&self, to: To<'_>, key: Option<&[u8]>, lane: u64) -> bool {
+        self.0.get(to.topic).is_some_and(|t| t.begun.get(&t.place(to, key, lane)) == Some(&false))
+    }
+
+    /// One was handed over.
+    pub(super) fn sent(&mut self, to: To<'_>, key: Option<&[u8]>, lane: u64, by: &Producer<Batches>, link: &Link) {
+        if !self.0.contains_key(to.topic) {
+            let partitions = partitions(to.topic, by, link);
+            self.0.insert(to.topic.to_owned(), Topic { partitions, begun: HashMap::new() });
+        }
+        let Some(topic) = self.0.get_mut(to.topic) else { return };
+        let place = topic.place(to, key, lane);
+        topic.begun.entry(place).or_insert(false);
+    }
+
+    /// All that was handed over is stored.
+    pub(super) fn stored(&mut self) {
+        self.0.values_mut().flat_map(|t| t.begun.values_mut()).for_each(|stored| *stored = true);
+    }
+}
+
+/// Where keys choose the partition as they do by default.
+fn partitions(topic: &str, by: &Producer<Batches>, link: &Link) -> Option<i32> {
+    if link.base.get("partitioner").is_some() {
+        return None;
+    }
+    let told = by.client().fetch_metadata(Some(topic), link.longest).ok()?;
+    i32::try_from(told.topics().first()?.partitions().len()).ok().filter(|many| *many > 0)
+}
