@@ -151,12 +151,14 @@ mod tests {
     use super::*;
 
     type Header<'a> = (&'a str, Option<&'a [u8]>);
+    type Place = (Option<i32>, Option<i64>);
+    type Body<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
     #[test]
     fn what_is_kept_comes_back_as_it_was() {
         let large = vec![7; PIECE + 1];
         let some: &[Header<'_>] = &[("a", Some(b"1")), ("a", None), ("", Some(b""))];
-        let records: [(_, (Option<&[u8]>, Option<&[u8]>), &[Header<'_>]); 4] = [
+        let records: [(Place, Body<'_>, &[Header<'_>]); 4] = [
             ((None, None), (None, None), &[]),
             ((Some(0), Some(-1)), (Some(b""), Some(b"")), some),
             ((Some(7), None), (Some(b"k"), Some(&large)), some),
