@@ -10,15 +10,21 @@ use super::connect::Link;
 use super::produce::{Producer, To};
 use super::sys;
 
-/// By topic. Of one producer.
+/// Of one producer.
 #[derive(Default)]
-pub(super) struct Met(HashMap<String, Topic>);
+pub(super) struct Met {
+    topics: Vec<(String, Topic)>,
+    /// The one that was asked for last: mostly there is no other.
+    last: usize,
+}
 
 struct Topic {
     /// How many it has; `None`: a key says nothing of the partition.
     partitions: Option<i32>,
     /// Whether all that was sent there is stored, by partition; by lane where the partition is not known.
     begun: HashMap<u64, bool>,
+    /// So it is of all partitions.
+    is_met: bool,
 }
 
 impl Topic {
@@ -30,24 +36,35 @@ impl Topic {
 
 impl Met {
     /// Whether the first records are on their way to where this one goes.
-    pub(super) fn is_beginning(&self, to: To<'_>, key: Option<&[u8]>, lane: u64) -> bool {
-        self.0.get(to.topic).is_some_and(|t| t.begun.get(&t.place(to, key, lane)) == Some(&false))
+    pub(super) fn is_beginning(&mut self, to: To<'_>, key: Option<&[u8]>, lane: u64) -> bool {
+        let Some(topic) = self.topic(to.topic).filter(|t| !t.is_met) else { return false };
+        topic.begun.get(&topic.place(to, key, lane)) == Some(&false)
     }
 
     /// One was handed over.
     pub(super) fn sent(&mut self, to: To<'_>, key: Option<&[u8]>, lane: u64, by: &Producer<Batches>, link: &Link) {
-        if !self.0.contains_key(to.topic) {
-            let partitions = partitions(to.topic, by, link);
-            self.0.insert(to.topic.to_owned(), Topic { partitions, begun: HashMap::new() });
+        if self.topic(to.topic).is_none() {
+            let topic = Topic { partitions: partitions(to.topic, by, link), begun: HashMap::new(), is_met: false };
+            self.topics.push((to.topic.to_owned(), topic));
         }
-        let Some(topic) = self.0.get_mut(to.topic) else { return };
+        let Some(topic) = self.topic(to.topic).filter(|t| !t.is_met) else { return };
         let place = topic.place(to, key, lane);
         topic.begun.entry(place).or_insert(false);
     }
 
     /// All that was handed over is stored.
     pub(super) fn stored(&mut self) {
-        self.0.values_mut().flat_map(|t| t.begun.values_mut()).for_each(|stored| *stored = true);
+        for (_, topic) in &mut self.topics {
+            topic.begun.values_mut().for_each(|stored| *stored = true);
+            topic.is_met = topic.partitions.and_then(|n| usize::try_from(n).ok()) == Some(topic.begun.len());
+        }
+    }
+
+    fn topic(&mut self, name: &str) -> Option<&mut Topic> {
+        if self.topics.get(self.last).is_none_or(|(known, _)| known != name) {
+            self.last = self.topics.iter().position(|(known, _)| known == name)?;
+        }
+        self.topics.get_mut(self.last).map(|(_, topic)| topic)
     }
 }
 

@@ -142,8 +142,8 @@ impl Pump {
     }
 
     /// Whether the first records are on their way to where it goes: should they be refused, it is not to be stored.
-    fn is_beginning(&self, one: &One) -> bool {
-        let (Some(open), What::Fresh(o)) = (&self.producer, &one.what) else { return false };
+    fn is_beginning(&mut self, one: &One) -> bool {
+        let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return false };
         open.ends && o.lane.is_some_and(|lane| open.met.is_beginning(self.way.to(o), o.message.key.as_deref(), lane))
     }
 
