@@ -5,7 +5,6 @@ mod absent;
 mod acls;
 mod altering;
 mod cluster;
-mod copying;
 mod elsewhere;
 mod groups;
 mod killing;

@@ -67,9 +67,7 @@ impl Fates for Told {
 impl Told {
     /// What is told from now on is of another transaction.
     pub(super) fn begin(&self) {
-        let mut landed = held::lock(&self.landed);
-        landed.places.clear();
-        landed.of.clear();
+        *held::lock(&self.landed) = Landed::default();
     }
 
     pub(super) fn failed(&self) -> Vec<(usize, Error)> {
