@@ -300,9 +300,9 @@ fn closing_the_mover_settles_what_nobody_waited_for() {
             let mut sequence = 0..;
             while let Some(batch) = scan.next().await.unwrap() {
                 let moves = batch.deliveries.into_iter().zip(&mut sequence).map(|(d, sequence)| {
-                    let mut outgoing = Outgoing { sequence, message: d.message, target: None, verbatim: true };
+                    let mut outgoing = Outgoing::verbatim(sequence, d.message);
                     fit(&mut outgoing).unwrap();
-                    Move { token: d.token, outgoing, lane: None }
+                    Move { token: d.token, outgoing }
                 });
                 drop(mover.submit(moves.collect()).await);
             }

@@ -119,7 +119,7 @@ impl Server {
 
 fn outgoing(body: impl Into<bytes::Bytes>) -> Outgoing {
     let message = DeadLetter::new("test".into(), Payload::Bytes(body.into()));
-    Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: true }
+    Outgoing::verbatim(0, Box::new(message))
 }
 
 fn to(target: Target, mut o: Outgoing) -> Outgoing {

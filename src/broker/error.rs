@@ -33,6 +33,8 @@ pub enum Kind {
     Unroutable,
     /// The destination said no to this message.
     Rejected,
+    /// It was not sent, since one ahead of it in its lane failed.
+    Behind,
     /// It was sent and no answer came: it may or may not be there.
     Indeterminate,
     /// A jq expression ran into `--filter-timeout`.

@@ -313,6 +313,15 @@ pub struct Outgoing {
     pub target: Option<Arc<Target>>,
     /// As it was, unmarked and with its provenance (id, queue, position): what an archive keeps. False: as new.
     pub verbatim: bool,
+    /// Where a failure is to hold up those behind it: its lane.
+    pub lane: Option<u64>,
+}
+
+impl Outgoing {
+    /// A message as it is, to where the sink was opened to.
+    pub fn verbatim(sequence: u64, message: Box<DeadLetter>) -> Outgoing {
+        Outgoing { sequence, message, target: None, verbatim: true, lane: None }
+    }
 }
 
 /// What the destination said.
@@ -371,6 +380,11 @@ pub trait Sink: Send + Sync {
     }
     /// Fits one message to this place (size, attribute slots) before it is sent. Pure.
     fn fit(&self) -> Fit;
+    /// Whether a message that fails holds up those published behind it in its lane, even at once: they fail with
+    /// [`Kind::Behind`]. Where it does not, one message of a lane is published at a time.
+    fn holds_lanes(&self) -> bool {
+        false
+    }
     /// Returns when the batch is in the pipe behind the one before: that is the back-pressure and the order.
     async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms;
     /// Looks at the places it sends to, where the broker can tell how much waits there.
@@ -392,8 +406,6 @@ pub struct Move {
     pub token: Token,
     /// What to send.
     pub outgoing: Outgoing,
-    /// Where a failure is to hold up those behind it: its lane.
-    pub lane: Option<u64>,
 }
 
 /// The fate of one moved message.

@@ -30,7 +30,7 @@ pub(super) mod tests {
     pub(in super::super) fn outgoing(sequence: u64, identity: Identity) -> Outgoing {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         message.identity = identity;
-        Outgoing { sequence, message: Box::new(message), target: None, verbatim: true }
+        Outgoing::verbatim(sequence, Box::new(message))
     }
 
     #[test]

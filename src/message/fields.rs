@@ -1,12 +1,13 @@
 //! Ordered, typed, repeatable name-value pairs: one type for headers, properties and nested tables of every broker.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::Write as _;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use smol_str::SmolStr;
 
-/// What is formatted, in no more memory than it takes.
+/// What is formatted; texts written one after another share a few KiB.
 pub fn written(text: fmt::Arguments<'_>) -> Bytes {
     let mut short = [0; SHORT];
     let mut rest = &mut short[..];
@@ -14,8 +15,23 @@ pub fn written(text: fmt::Arguments<'_>) -> Bytes {
         return Bytes::from(text.to_string());
     }
     let length = SHORT - rest.len();
-    Bytes::copy_from_slice(&short[..length])
+    ROOM.with_borrow_mut(|room| {
+        if room.capacity() < length {
+            *room = BytesMut::with_capacity(BLOCK);
+        }
+        room.extend_from_slice(&short[..length]);
+        room.split().freeze()
+    })
 }
+
+thread_local! {
+    /// What is left of the block that texts are written to. They come by the million, and memory of their own would be given back
+    /// on another thread each.
+    static ROOM: RefCell<BytesMut> = RefCell::default();
+}
+
+/// Bytes that texts share: one that is kept keeps them all.
+const BLOCK: usize = 4096;
 
 /// Bytes that need not be formatted twice.
 const SHORT: usize = 128;
@@ -172,6 +188,16 @@ impl Fields {
     /// None yet, with room for so many.
     pub fn with_capacity(room: usize) -> Self {
         Fields(Vec::with_capacity(room))
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve_exact(more);
+    }
+
+    /// Takes all out; the room stays.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Adds at the end; an equal name that is there already stays.

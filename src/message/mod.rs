@@ -125,6 +125,26 @@ impl DeadLetter {
         }
     }
 
+    /// Makes it a message of the same queue of which nothing is known, with the room its fields had.
+    pub fn clear(&mut self) {
+        let DeadLetter {
+            id,
+            identity,
+            queue: _,
+            position,
+            time,
+            key,
+            payload,
+            headers,
+            properties,
+            origin,
+            deliveries,
+        } = self;
+        (*id, *identity, *time, *deliveries) = (Id::default(), Identity::Like(0), None, None);
+        (*key, *payload, *origin) = (None, Payload::Absent, None);
+        [position, headers, properties].into_iter().for_each(Fields::clear);
+    }
+
     /// Whether it was delivered before, where the broker flags that.
     pub fn redelivered(&self) -> Option<bool> {
         match self.properties.last(REDELIVERED) {
@@ -154,5 +174,22 @@ impl fmt::Display for Origin {
             },
             _ => write!(f, "unknown"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_cleared_is_as_a_new_one() {
+        let mut m = DeadLetter::new("q".into(), Payload::Bytes(Bytes::from_static(b"v")));
+        (m.id, m.identity, m.key) = ("1".into(), Identity::Exact(1), Some(Bytes::new()));
+        (m.time, m.origin, m.deliveries) = (Some(Timestamp::UNIX_EPOCH), Some(Origin::default()), Some(1));
+        for fields in [&mut m.position, &mut m.headers, &mut m.properties] {
+            fields.push("a", "b");
+        }
+        m.clear();
+        assert_eq!(m, DeadLetter::new("q".into(), Payload::Absent));
     }
 }

@@ -46,7 +46,7 @@ async fn write(mut sink: Box<dyn Sink>, queue: mpsc::UnboundedReceiver<Box<DeadL
             .into_iter()
             .map(|message| {
                 sequence += 1;
-                Outgoing { sequence, message, target: None, verbatim: true }
+                Outgoing::verbatim(sequence, message)
             })
             .collect();
         for result in sink.publish(batch).await.await {

@@ -128,7 +128,7 @@ impl Backlog {
         match &mut self.order {
             Order::Plain(q) => q.push_back(ready),
             Order::Behind(q, held) => {
-                if !held.is_empty() && ready.go.lane.is_some_and(|lane| held.contains(&lane)) {
+                if !held.is_empty() && ready.go.outgoing.lane.is_some_and(|lane| held.contains(&lane)) {
                     return false;
                 }
                 q.push_back(ready);
@@ -205,7 +205,7 @@ impl Backlog {
 impl Lanes {
     /// Adds one; false where its lane is held.
     fn push(&mut self, ready: Ready) -> bool {
-        let Some(of) = ready.go.lane else {
+        let Some(of) = ready.go.outgoing.lane else {
             self.runnable.push_back(ready);
             return true;
         };
@@ -242,9 +242,8 @@ mod tests {
 
     fn ready(lane: impl Into<Option<u64>>, size: usize) -> Ready {
         let message = Box::new(DeadLetter::new("q".into(), Payload::Absent));
-        let outgoing = Outgoing { sequence: 0, message, target: None, verbatim: true };
-        let lane = lane.into();
-        let go = Move { token: Token(0), outgoing, lane };
+        let outgoing = Outgoing { lane: lane.into(), ..Outgoing::verbatim(0, message) };
+        let go = Move { token: Token(0), outgoing };
         Ready { go, size, left_out: vec![], unmarked: false, changed: false, original: None, cause: None }
     }
 

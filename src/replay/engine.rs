@@ -363,7 +363,7 @@ impl Drive<'_> {
             .map(|Ready { go, size, left_out, unmarked, changed, original, cause }| {
                 let id = go.outgoing.message.id.clone();
                 let again = self.books.may_be_there(go.outgoing.sequence);
-                let (lane, target) = (go.lane, go.outgoing.target.clone());
+                let (lane, target) = (go.outgoing.lane, go.outgoing.target.clone());
                 (Meta { id, size, lane, left_out, unmarked, changed, original, target, cause, again }, go)
             })
             .unzip();
@@ -398,11 +398,12 @@ impl Drive<'_> {
                 continue;
             }
             let kept = match item.fate {
-                Fate::Go { outgoing, left_out, unmarked, changed, cause } => {
+                Fate::Go { mut outgoing, left_out, unmarked, changed, cause } => {
                     match self.checked.check(&mut self.way, &outgoing).await {
                         Ok(()) => {
                             self.hold.meets(&outgoing.target);
-                            let go = Move { token: item.token, outgoing, lane: item.lane };
+                            outgoing.lane = item.lane;
+                            let go = Move { token: item.token, outgoing };
                             let (size, original) = (go.outgoing.message.size(), item.original);
                             !self.queued(Ready { go, size, left_out, unmarked, changed, original, cause })
                         }
@@ -412,8 +413,9 @@ impl Drive<'_> {
                         }
                     }
                 }
-                Fate::Arrived(outgoing) => {
-                    let go = Move { token: item.token, outgoing, lane: item.lane };
+                Fate::Arrived(mut outgoing) => {
+                    outgoing.lane = item.lane;
+                    let go = Move { token: item.token, outgoing };
                     let (left_out, unmarked, changed, original, cause) = (vec![], false, false, None, None);
                     !self.queued(Ready { go, size: 0, left_out, unmarked, changed, original, cause })
                 }

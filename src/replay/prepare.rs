@@ -237,13 +237,13 @@ impl Preparer {
     }
 
     fn ready(&self, read: u64, mut message: Box<DeadLetter>) -> Ready {
-        let arrived = |sequence, message| Ready::Arrived(Outgoing { sequence, message, target: None, verbatim: true });
+        let arrived = |sequence, message| Ready::Arrived(Outgoing::verbatim(sequence, message));
         let How::Replay { route, keep_death_headers, max_replays, unwrap, changes, run } = &self.how else {
             return match self.numbers.of(&message, read) {
                 Numbered::Arrived(sequence) => arrived(sequence, message),
                 Numbered::Send(sequence) => {
                     let cause = if self.wants.removes { death::of(&message).map(|d| d.cause) } else { None };
-                    let outgoing = Outgoing { sequence, message, target: None, verbatim: true };
+                    let outgoing = Outgoing::verbatim(sequence, message);
                     Ready::Send { outgoing, envelope: None, changed: false, cause }
                 }
             };
@@ -281,7 +281,7 @@ impl Preparer {
         }
         let changed = changes.apply(patch, &mut message);
         message.headers.set(MARK_HEADER, Mark::value(format_args!("{run}.{sequence}"), replays.saturating_add(1)));
-        let outgoing = Outgoing { sequence, message, target, verbatim: false };
+        let outgoing = Outgoing { sequence, message, target, verbatim: false, lane: None };
         Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) }
     }
 }

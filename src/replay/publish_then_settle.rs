@@ -20,6 +20,7 @@ use crate::message::Target;
 /// cover, so that all of it makes progress whether or not anyone waits for the outcome.
 pub struct PublishThenSettle {
     sink: Arc<Mutex<Box<dyn Sink>>>,
+    holds_lanes: bool,
     books: Books,
     written: mpsc::UnboundedSender<(Sending, Written)>,
     sent: mpsc::UnboundedSender<Sent>,
@@ -64,6 +65,7 @@ const WRITING: usize = 2;
 impl PublishThenSettle {
     /// `settler` is `None` where nothing is to be removed.
     pub fn new(sink: Box<dyn Sink>, settler: Option<Arc<dyn Settler>>, books: Books) -> Self {
+        let holds_lanes = sink.holds_lanes();
         let sink = Arc::new(Mutex::new(sink));
         // Not bounded here: the engine bounds the messages that are unconfirmed.
         let (written, mut to_send) = mpsc::unbounded::<(Sending, Written)>();
@@ -87,7 +89,7 @@ impl PublishThenSettle {
                 settle(batches, settler.as_deref(), &keeping).await;
             }
         });
-        PublishThenSettle { sink, books, written, sent, sending, settling }
+        PublishThenSettle { sink, holds_lanes, books, written, sent, sending, settling }
     }
 
     /// Is the target there, may we: see [`Sink::check`].
@@ -120,6 +122,7 @@ async fn confirmed(Sent { note, written, confirms }: Sent) -> Confirmed {
         match receipts.next() {
             Some(Ok(receipt)) => Outcome::Moved(receipt),
             Some(Err(e)) if e.kind() == Kind::Indeterminate => Outcome::Indeterminate(e),
+            Some(Err(e)) if e.kind() == Kind::Behind => Outcome::Behind,
             Some(Err(e)) => Outcome::Failed(e),
             None => Outcome::Indeterminate(unanswered()),
         }
@@ -189,6 +192,10 @@ impl Mover for PublishThenSettle {
         Box::pin(async move {
             outcomes.await.unwrap_or_else(|_| (0..many).map(|_| Outcome::Indeterminate(unanswered())).collect())
         })
+    }
+
+    fn holds_lanes(&self) -> bool {
+        self.holds_lanes
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

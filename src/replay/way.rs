@@ -40,7 +40,7 @@ impl Way {
     pub(super) fn holds_lanes(&self) -> bool {
         match self {
             Way::Whole { mover, .. } => mover.holds_lanes(),
-            Way::Steps(_) => false,
+            Way::Steps(steps) => steps.holds_lanes(),
         }
     }
 

@@ -96,12 +96,7 @@ pub async fn publish(typed: &str, messages: &[DeadLetter]) {
             .iter()
             .enumerate()
             .map(|(i, m)| {
-                let mut out = Outgoing {
-                    sequence: (at * 200 + i) as u64,
-                    message: Box::new(m.clone()),
-                    target: None,
-                    verbatim: true,
-                };
+                let mut out = Outgoing::verbatim((at * 200 + i) as u64, Box::new(m.clone()));
                 fit(&mut out).expect("fits");
                 out
             })

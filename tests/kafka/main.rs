@@ -5,6 +5,7 @@ mod absent;
 mod acls;
 mod altering;
 mod cluster;
+mod copying;
 mod elsewhere;
 mod groups;
 mod killing;

@@ -162,7 +162,7 @@ fn those_behind_a_failed_one_with_its_key_wait_in_a_transaction_and_to_another_b
             // Of a key in their order: all that has one number modulo 97.
             let mut last = vec![0; 97];
             for n in &there {
-                assert!(last[n % 97] <= *n, "{n} came too late");
+                assert!(last[n % 97] <= *n, "{n} came too late, behind {}: {args:?} {}", last[n % 97], ran.stderr);
                 last[n % 97] = *n;
             }
             there.sort_unstable();
@@ -226,6 +226,8 @@ fn what_the_broker_alone_refuses_is_found_among_its_neighbours() {
     // A compacted topic refuses records without a key, which nobody can know but the broker.
     let (topic, compacted) = (cluster.topic(1, &[]), cluster.topic(1, &[("cleanup.policy", "compact")]));
     let mut records = numbered(&compacted, 200, 1);
+    let own = [("a".to_owned(), Some(b"1".to_vec())), ("a".to_owned(), None)];
+    records.iter_mut().for_each(|r| r.headers.extend(own.iter().cloned()));
     for n in [3, 77, 199] {
         records[n].key = None;
     }
@@ -238,6 +240,13 @@ fn what_the_broker_alone_refuses_is_found_among_its_neighbours() {
     assert_eq!((&report["replayed"], &report["failed"]), (&197.into(), &3.into()), "{report}");
     let there = cluster.read(&compacted);
     assert!(counted(&there, 200).iter().enumerate().all(|(n, c)| *c == usize::from(![3, 77, 199].contains(&n))));
+    // Sent more than once, and as they were each time.
+    for r in &there {
+        let sent = &records[r.text().parse::<usize>().expect("a number")];
+        let theirs: Vec<_> = r.headers.iter().filter(|(n, _)| n != MARK && n != TIME).collect();
+        assert_eq!((&r.key, theirs), (&sent.key, own.iter().collect()));
+        assert_eq!(r.headers.iter().filter(|(n, _)| n == MARK || n == TIME).count(), 2);
+    }
     let left = sandbox.run(&["filter", &address, "true", "--print", ".id", "-o", "raw"]);
     assert_eq!(left.stdout(), "0:3\n0:77\n0:199\n");
 }

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use smol_str::format_smolstr;
 
 use super::resolved::Offsets;
+use super::spent::Spent;
 use super::sys::Record;
 use crate::broker::{Delivery, Error, Kind, Result, Token};
-use crate::message::{DeadLetter, Fields, Identity, Name, Payload, Value};
+use crate::message::{DeadLetter, Id, Identity, Name, Payload, Value};
 
 /// Set on a message one of whose header names is not UTF-8 and cannot be given back as it was.
 pub(super) const SPOILT: &str = "header_names_not_utf8";
@@ -55,12 +56,19 @@ pub(super) struct Letters {
     life: u64,
     /// What is resolved is said to be.
     marked: Arc<BTreeMap<i32, Offsets>>,
+    /// Whose memory is used again.
+    pub(super) spent: Spent,
 }
 
 impl Letters {
     /// `shown` is the queue's address, `topic_id` tells topics of one name apart.
     pub(super) fn new(shown: Arc<str>, topic_id: &str) -> Self {
-        Letters { shown, life: xxhash_rust::xxh3::xxh3_64(topic_id.as_bytes()), marked: Arc::default() }
+        Letters {
+            shown,
+            life: xxhash_rust::xxh3::xxh3_64(topic_id.as_bytes()),
+            marked: Arc::default(),
+            spent: Spent::default(),
+        }
     }
 
     /// The same, saying of each message in this set that it is resolved.
@@ -102,6 +110,7 @@ impl Letters {
             begin = *end;
         }
         let block = block.freeze();
+        let mut spent = self.spent.take(ends.len());
         let (mut at, mut begin) = (0, 0);
         let mut take = |len: usize| {
             at += len;
@@ -113,7 +122,7 @@ impl Letters {
             .map(|(r, end)| {
                 let mine = &headers[begin..*end];
                 begin = *end;
-                self.one(*r, mine, &mut take)
+                self.one(*r, mine, spent.pop(), &mut take)
             })
             .collect()
     }
@@ -161,7 +170,7 @@ impl Letters {
             let eight = |b: Bytes| <[u8; 8]>::try_from(&b[..]).ok();
             let token = Token(u64::from_le_bytes(eight(bytes()??)?));
             let (partition, offset) = place(token);
-            let mut d = self.blank(partition, offset);
+            let mut d = self.blank(partition, offset, None);
             let time = bytes()?.and_then(eight).map(i64::from_le_bytes);
             d.message.time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
             d.message.key = bytes()?;
@@ -182,13 +191,16 @@ impl Letters {
         read().ok_or_else(corrupt)
     }
 
-    /// A message of which only its place is known.
-    fn blank(&self, partition: i32, offset: i64) -> Delivery {
+    /// A message of which only its place is known; an empty one is taken for it.
+    fn blank(&self, partition: i32, offset: i64, empty: Option<Box<DeadLetter>>) -> Delivery {
         let token = token(partition, offset);
-        let mut m = Box::new(DeadLetter::new(Arc::clone(&self.shown), Payload::Absent));
-        m.id = format_smolstr!("{partition}:{offset}");
+        let fresh = || Box::new(DeadLetter::new(Arc::clone(&self.shown), Payload::Absent));
+        let mut m = empty.filter(|m| Arc::ptr_eq(&m.queue, &self.shown)).unwrap_or_else(fresh);
+        m.id = id(partition, offset);
         m.identity = Identity::Exact((u128::from(self.life) << 64) | u128::from(token.0));
-        m.position = position(partition, offset);
+        m.position.reserve(2);
+        m.position.push("partition", Value::I64(partition.into()));
+        m.position.push("offset", Value::I64(offset));
         if self.marked.get(&partition).is_some_and(|set| set.contains(offset)) {
             m.position.push("resolved", Value::Bool(true));
         }
@@ -199,9 +211,10 @@ impl Letters {
         &self,
         r: Record<'_>,
         headers: &[(&[u8], Option<&[u8]>)],
+        empty: Option<Box<DeadLetter>>,
         take: &mut impl FnMut(usize) -> Bytes,
     ) -> Delivery {
-        let Delivery { token, message: mut m } = self.blank(r.partition(), r.offset());
+        let Delivery { token, message: mut m } = self.blank(r.partition(), r.offset(), empty);
         m.time = r.time().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         m.key = r.key().map(|k| take(k.len()));
         if let Some(value) = r.value() {
@@ -212,14 +225,12 @@ impl Letters {
             m.properties.push(if nothing { NOT_COPIED } else { BARE }, Value::Bool(true));
         }
         let mut spoilt = false;
-        m.headers = headers
-            .iter()
-            .map(|(name, value)| {
-                let text = String::from_utf8_lossy(name);
-                spoilt |= matches!(text, Cow::Owned(_));
-                (Name::new(text), value.map_or(Value::Null, |v| Value::Bytes(take(v.len()))))
-            })
-            .collect();
+        m.headers.reserve(headers.len());
+        for (name, value) in headers {
+            let text = String::from_utf8_lossy(name);
+            spoilt |= matches!(text, Cow::Owned(_));
+            m.headers.push(Name::new(text), value.map_or(Value::Null, |v| Value::Bytes(take(v.len()))));
+        }
         if spoilt {
             m.properties.push(SPOILT, Value::Bool(true));
         }
@@ -227,8 +238,28 @@ impl Letters {
     }
 }
 
-fn position(partition: i32, offset: i64) -> Fields {
-    [("partition", Value::I64(partition.into())), ("offset", Value::I64(offset))].into_iter().collect()
+/// `3:1047`, written by hand: there is one a message.
+fn id(partition: i32, offset: i64) -> Id {
+    let (Ok(partition), Ok(offset)) = (u64::try_from(partition), u64::try_from(offset)) else {
+        return format_smolstr!("{partition}:{offset}");
+    };
+    let mut text = [b':'; 32];
+    let colon = digits(&mut text, 32, offset) - 1;
+    let from = digits(&mut text, colon, partition);
+    std::str::from_utf8(&text[from..]).map(Id::new).unwrap_or_default()
+}
+
+/// Writes a number so that it ends before `end`; where it begins.
+fn digits(text: &mut [u8; 32], end: usize, mut number: u64) -> usize {
+    let mut at = end;
+    loop {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return at;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +270,7 @@ mod tests {
     fn what_is_packed_comes_back_as_it_was() {
         let letters = Letters::new("kafka://h/t".into(), "id");
         for n in 0..4 {
-            let mut d = letters.blank(3, 70_000 + n);
+            let mut d = letters.blank(3, 70_000 + n, None);
             d.message.time = (n > 0).then(|| Timestamp::from_millisecond(1_700_000_000_123 + n).unwrap());
             d.message.key = (n > 1).then(|| Bytes::from_static(b""));
             d.message.payload = if n > 2 { Payload::Bytes(Bytes::from_static(b"\xff\0")) } else { Payload::Absent };
@@ -260,6 +291,7 @@ mod tests {
     fn tokens_and_ids_name_a_place() {
         for at in [(0, 0), (3, 1047), (65_535, (1 << 48) - 1)] {
             assert_eq!(place(token(at.0, at.1)), at);
+            assert_eq!(id(at.0, at.1), format!("{}:{}", at.0, at.1));
             assert_eq!(parse_id(&format!("{}:{}", at.0, at.1)), Some(at));
         }
         for bad in ["", "3", ":", "3:", ":4", "-1:4", "3:+4", "3:4:5", "a:b"] {

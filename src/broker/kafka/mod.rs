@@ -3,6 +3,7 @@
 //! Reading takes part in no consumer group: partitions are read by position, so that looking leaves no trace.
 
 pub mod address;
+mod batches;
 mod can;
 mod capabilities;
 mod clues;
@@ -17,22 +18,26 @@ mod gather;
 mod gauge;
 mod groups;
 mod held;
+mod kept;
 mod leftover;
 mod letter;
 mod list;
 mod login;
 mod look_back;
+mod met;
 mod mover;
 mod oauth;
 mod offsets;
 mod ordered;
 mod originals;
 mod produce;
+mod pump;
 mod reader;
 mod resolved;
 mod scan;
 mod sink;
 mod source;
+mod spent;
 mod spill;
 mod strip;
 mod sys;

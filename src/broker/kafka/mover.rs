@@ -10,19 +10,24 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::fence::{Ended, Fence};
+use super::fit::bytes;
 use super::held::{Held, lock};
+use super::kept::{self, Kept};
 use super::letter::place;
 use super::produce::Refused;
-use super::{produce, sink};
+use super::spent::Spent;
+use super::{produce, sink, sys};
 use crate::broker::{Error, Kind, Move, Mover, Outcome, Outgoing, Receipt, Result};
-use crate::message::{Fields, Id};
+use crate::message::{Payload, Target};
 
 /// A transaction is open for so long at most, whatever the pace.
 const LONGEST: Duration = Duration::from_secs(1);
 /// Nothing more has come for so long: what is sent is committed, since those who would send more may wait for it.
 const IDLE: Duration = Duration::from_millis(50);
 /// Records of a transaction: they are kept until it is committed.
-pub(super) const MOST: usize = 20_000;
+pub(super) const MOST: usize = 40_000;
+/// So many more may be on their way here: they are sent as soon as it is.
+pub(super) const AHEAD: usize = 8000;
 /// The same where its end is that of records which are done and hidden.
 const FEW: usize = 100;
 /// Bytes of a transaction.
@@ -48,15 +53,18 @@ pub(super) struct Transactions {
 impl Transactions {
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn start(held: Arc<Held>, way: sink::Way) -> Result<Transactions> {
+    pub(super) fn start(held: Arc<Held>, way: sink::Way, spent: Spent) -> Result<Transactions> {
         let (jobs, queue) = std::sync::mpsc::sync_channel::<Job>(4);
         let (end, ended) = oneshot::channel();
         let run = move || {
             let mut work = Work {
                 held,
                 way,
+                spent,
                 waiting: Vec::new(),
                 open: None,
+                used: All::default(),
+                limits: None,
                 barren: 0,
                 lanes: HashMap::new(),
                 given_up: HashMap::new(),
@@ -123,38 +131,60 @@ struct Open {
     bytes: usize,
     /// Records it may have.
     most: usize,
-    sent: Vec<Sent>,
+    all: All,
 }
 
-/// One record of it: whence, which batch it is of and where there, its offset, and itself.
+/// Records that were sent together, in order.
+#[derive(Default)]
+struct All {
+    sent: Vec<Sent>,
+    kept: Kept,
+}
+
+impl All {
+    fn push(&mut self, mut sent: Sent, packed: &[u8]) {
+        sent.kept = self.kept.push(packed);
+        self.sent.push(sent);
+    }
+
+    /// Without the records, in the same memory.
+    fn emptied(mut self) -> Self {
+        self.sent.clear();
+        All { sent: self.sent, kept: self.kept.emptied() }
+    }
+}
+
+/// One record: whence, which batch it is of and where there, its offset, its number in the run, where it goes, its size there,
+/// and where it is kept.
 struct Sent {
     partition: i32,
     batch: usize,
     at: usize,
     offset: i64,
-    outgoing: Outgoing,
+    sequence: u64,
     lane: Option<u64>,
+    target: Option<Arc<Target>>,
+    size: u64,
+    kept: kept::At,
 }
 
 impl Sent {
-    /// Without what sending it once more would not take.
-    fn slim(mut self, keeps_partition: bool) -> Self {
-        let m = &mut self.outgoing.message;
-        m.id = Id::default();
-        m.origin = None;
-        m.properties = Fields::default();
-        if !keeps_partition {
-            m.position = Fields::default();
-        }
-        self
+    fn topic<'a>(&'a self, way: &'a sink::Way) -> &'a str {
+        way.topic_of(self.target.as_deref())
     }
 }
 
 struct Work {
     held: Arc<Held>,
     way: sink::Way,
+    /// What is handed over is done with.
+    spent: Spent,
     waiting: Vec<Option<Waiting>>,
     open: Option<Open>,
+    /// The memory of a transaction that is committed.
+    used: All,
+    /// Of the topic that was sent to last, in this batch.
+    limits: Option<(String, sink::Limits)>,
     /// Transactions in a row that failed without a record to blame.
     barren: u8,
     /// Lanes one of whose records failed, and its number in the run: what is behind it waits, what is ahead of it may still
@@ -184,16 +214,32 @@ impl Work {
 
     fn take(&mut self, Job { batch, answer }: Job) {
         let number = self.slot(batch.len(), answer);
-        for (at, Move { token, outgoing, lane }) in batch.into_iter().enumerate() {
+        // Another topic may have become known, or more of this one.
+        self.limits = None;
+        let (mut packed, mut spent) = (Vec::new(), Vec::with_capacity(batch.len()));
+        for (at, Move { token, outgoing }) in batch.into_iter().enumerate() {
             let (partition, offset) = place(token);
             if self.open.as_ref().is_some_and(|o| {
-                let late = || o.sent.len() % LOOK_EVERY == 0 && o.since.elapsed() >= LONGEST;
-                o.partition != partition || o.sent.len() >= o.most || o.bytes >= BYTES || late()
+                let many = o.all.sent.len();
+                let late = || many.is_multiple_of(LOOK_EVERY) && o.since.elapsed() >= LONGEST;
+                o.partition != partition || many >= o.most || o.bytes >= BYTES || late()
             }) {
                 self.commit();
             }
-            self.offer(partition, Sent { partition, batch: number, at, offset, outgoing, lane });
+            self.pack(&mut packed, &outgoing);
+            let Outgoing { sequence, message, target, lane, .. } = outgoing;
+            let (size, kept) = (sink::stored(&message), kept::At::default());
+            spent.push(message);
+            self.offer(&packed, Sent { partition, batch: number, at, offset, sequence, lane, target, size, kept });
         }
+        self.spent.give(spent);
+    }
+
+    fn pack(&self, to: &mut Vec<u8>, o: &Outgoing) {
+        let (m, place) = (&o.message, self.way.to(o));
+        let value = if let Payload::Bytes(b) = &m.payload { Some(&**b) } else { None };
+        let headers = m.headers.iter().map(|(name, value)| (name, bytes(value)));
+        kept::pack(to, (place.partition, place.time), (m.key.as_deref(), value), headers);
     }
 
     fn slot(&mut self, many: usize, answer: oneshot::Sender<Vec<Outcome>>) -> usize {
@@ -213,31 +259,33 @@ impl Work {
     }
 
     /// Sends a record, or tells what keeps it from being sent.
-    fn offer(&mut self, partition: i32, sent: Sent) {
+    fn offer(&mut self, packed: &[u8], sent: Sent) {
+        let partition = sent.partition;
         if self.is_behind(&sent) {
             return self.known(&sent, Outcome::Behind);
         }
         if let Some(why) = self.given_up.get(&partition) {
             return self.known(&sent, failed(why.again()));
         }
-        let Err(refused) = self.send(partition, sent) else { return };
+        let Err(refused) = self.send(packed, sent) else { return };
         let (sent, e) = *refused;
         // A producer that is shut out refuses whatever it is given: that is the fate of its transaction, not of this record.
         let Some(why) = self.held.opened(partition).and_then(|fence| lock(&fence).ended()) else {
             return self.known(&sent, failed(e));
         };
-        let mut all = self.open.take().map_or_else(Vec::new, |o| o.sent);
-        all.push(sent);
+        let mut all = self.open.take().map_or_else(All::default, |o| o.all);
+        all.push(sent, packed);
         self.lost(partition, all, why);
     }
 
     /// Whether one ahead of it in its lane has failed.
     fn is_behind(&self, sent: &Sent) -> bool {
-        sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.outgoing.sequence)
+        sent.lane.and_then(|lane| self.lanes.get(&lane)).is_some_and(|failed| *failed < sent.sequence)
     }
 
     /// Hands a record to the producer of its partition, in the transaction that is open or a new one.
-    fn send(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
+    fn send(&mut self, packed: &[u8], sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
+        let partition = sent.partition;
         let open = match self.open.take() {
             Some(open) => Ok(open),
             None => self.begin(partition),
@@ -252,27 +300,33 @@ impl Work {
             let e = Error::new(Kind::Held, "another run of dlq has done this one meanwhile");
             return Err(Box::new((sent, e)));
         }
-        let to = self.way.to(&sent.outgoing);
-        if !fence.has_met(to.topic) {
+        let topic = sent.topic(&self.way);
+        if !fence.has_met(topic) {
             drop(fence);
-            return self.meet(partition, sent);
+            return self.meet(packed, sent);
         }
-        let number = fence.number(open.sent.len());
-        let admitted = self.way.topics.admit(to.topic, &sent.outgoing, to.time).map_err(Refused::from);
+        let record = kept::unpack(packed);
+        let known = self.limits.take().filter(|(of, _)| of == topic);
+        let (_, limits) =
+            self.limits.insert(known.unwrap_or_else(|| (topic.to_owned(), self.way.topics.limits(topic))));
+        let admitted = limits.admit(topic, sent.size, record.time).map_err(Refused::from);
         let handed = admitted.and_then(|()| {
-            produce::send(fence.producer(), to, &sent.outgoing.message, number, self.held.state.link.longest)
+            let kept::Packed { partition, time, key, value, .. } = record;
+            let handed = sys::Handed { partition, time, key, value, number: fence.number(open.all.sent.len()) };
+            let headers = sys::Headers::of(record.headers());
+            produce::hand(fence.producer(), topic, &handed, headers, self.held.state.link.longest)
         });
         match handed {
             Ok(()) => {
                 drop(fence);
-                open.bytes += sent.outgoing.message.size();
-                open.sent.push(sent.slim(self.way.keeps_partition));
+                open.bytes += packed.len();
+                open.all.push(sent, packed);
                 Ok(())
             }
-            Err(refused) if refused.is_for_others && !open.sent.is_empty() => {
+            Err(refused) if refused.is_for_others && !open.all.sent.is_empty() => {
                 drop(fence);
                 self.commit();
-                self.offer(partition, sent);
+                self.offer(packed, sent);
                 Ok(())
             }
             Err(refused) => Err(Box::new((sent, refused.why))),
@@ -280,11 +334,11 @@ impl Work {
     }
 
     /// Sends the first record to a topic: what a dead run left open there is seen to before.
-    fn meet(&mut self, partition: i32, sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
-        let topic = self.way.to(&sent.outgoing).topic.to_owned();
+    fn meet(&mut self, packed: &[u8], sent: Sent) -> std::result::Result<(), Box<(Sent, Error)>> {
+        let (partition, topic) = (sent.partition, sent.topic(&self.way).to_owned());
         let batch = self.way.topics.batch();
         // A look may take long, and what is open has its time.
-        if self.open.as_ref().is_some_and(|o| o.sent.is_empty()) {
+        if self.open.as_ref().is_some_and(|o| o.all.sent.is_empty()) {
             self.open = None;
         }
         self.commit();
@@ -295,7 +349,7 @@ impl Work {
         let stop = &self.held.stop;
         let met = self.held.fence(partition, batch).and_then(|fence| lock(&fence).meet(&topic, stop));
         let left = match met {
-            Ok(left) if left.is_empty() => return self.send(partition, sent),
+            Ok(left) if left.is_empty() => return self.send(packed, sent),
             Ok(left) => left,
             Err(e) => {
                 self.given_up.insert(partition, e.again());
@@ -303,7 +357,7 @@ impl Work {
             }
         };
         match self.held.clear(partition, batch, &topic, left) {
-            Ok(()) => self.send(partition, sent),
+            Ok(()) => self.send(packed, sent),
             Err(e) => {
                 self.held.drop_fence(partition, &e);
                 self.given_up.insert(partition, e.again());
@@ -320,12 +374,12 @@ impl Work {
             fence.begin()?;
             if fence.hides() { FEW } else { MOST }
         };
-        Ok(Open { partition, fence, since: Instant::now(), bytes: 0, most, sent: Vec::new() })
+        Ok(Open { partition, fence, since: Instant::now(), bytes: 0, most, all: std::mem::take(&mut self.used) })
     }
 
     fn commit(&mut self) {
-        let Some(Open { partition, fence, sent, .. }) = self.open.take() else { return };
-        let offsets: Vec<i64> = sent.iter().map(|s| s.offset).collect();
+        let Some(Open { partition, fence, all, .. }) = self.open.take() else { return };
+        let offsets: Vec<i64> = all.sent.iter().map(|s| s.offset).collect();
         let ended = lock(&fence).commit(&offsets);
         // Should it be of no use any more, nothing keeps it from being closed.
         drop(fence);
@@ -333,20 +387,21 @@ impl Work {
             Ended::Committed => {
                 self.barren = 0;
                 // Its partition may be let go when all of it is known: so many are open at most.
-                self.held.settled(partition, sent.len());
-                sent.iter().for_each(|s| self.tell(s, Outcome::Moved(Receipt::default())));
+                self.held.settled(partition, all.sent.len());
+                all.sent.iter().for_each(|s| self.tell(s, Outcome::Moved(Receipt::default())));
+                self.used = all.emptied();
             }
-            Ended::Aborted(failed, why) => self.again(partition, sent, &failed, &why),
-            Ended::Lost(e) => self.lost(partition, sent, e),
+            Ended::Aborted(failed, why) => self.again(all, &failed, &why),
+            Ended::Lost(e) => self.lost(partition, all, e),
         }
     }
 
     /// Once more without those that made it fail; these then alone, so that one does not speak for its neighbours.
-    fn again(&mut self, partition: i32, sent: Vec<Sent>, failed: &[(usize, Error)], why: &Error) {
+    fn again(&mut self, All { sent, kept }: All, failed: &[(usize, Error)], why: &Error) {
         // The one behind a failed one may be told that numbers were skipped: that passes.
         if failed.is_empty() && self.barren < BARREN {
             self.barren += 1;
-            return self.whole(partition, sent);
+            return self.whole(&kept, sent);
         }
         if sent.len() == 1 {
             let e = failed.first().map_or_else(|| why.again(), |(_, e)| e.again());
@@ -366,32 +421,32 @@ impl Work {
         }
         if !halves {
             // A batch is refused as a whole: those that are sound go with the next.
-            self.whole(partition, first);
-            return self.halves(partition, second);
+            self.whole(&kept, first);
+            return self.halves(&kept, second);
         }
-        self.whole(partition, first);
-        self.whole(partition, second);
+        self.whole(&kept, first);
+        self.whole(&kept, second);
     }
 
-    fn halves(&mut self, partition: i32, mut sent: Vec<Sent>) {
+    fn halves(&mut self, kept: &Kept, mut sent: Vec<Sent>) {
         if sent.len() > 1 {
             let second = sent.split_off(sent.len() / 2);
-            self.whole(partition, sent);
-            return self.whole(partition, second);
+            self.whole(kept, sent);
+            return self.whole(kept, second);
         }
-        self.whole(partition, sent);
+        self.whole(kept, sent);
     }
 
     /// These and no others in one transaction.
-    fn whole(&mut self, partition: i32, sent: Vec<Sent>) {
+    fn whole(&mut self, kept: &Kept, sent: Vec<Sent>) {
         for s in sent {
-            self.offer(partition, s);
+            self.offer(kept.get(s.kept), s);
         }
         self.commit();
     }
 
     /// Nothing more can be done through this producer. The set tells what became of its transaction.
-    fn lost(&mut self, partition: i32, sent: Vec<Sent>, why: Error) {
+    fn lost(&mut self, partition: i32, All { sent, kept }: All, why: Error) {
         self.held.drop_fence(partition, &why);
         // Another run has the partition: it must not be shut out in turn. Otherwise taking over ends what is open.
         let ours = why.kind() != Kind::Held;
@@ -413,14 +468,14 @@ impl Work {
         done.iter().for_each(|s| self.known(s, Outcome::Moved(Receipt::default())));
         if ours && self.barren < BARREN {
             self.barren += 1;
-            return self.whole(partition, undone);
+            return self.whole(&kept, undone);
         }
         undone.iter().for_each(|s| self.known(s, failed(why.again())));
     }
 
     fn known(&mut self, sent: &Sent, outcome: Outcome) {
         if let (Some(lane), Outcome::Failed(_) | Outcome::Indeterminate(_)) = (sent.lane, &outcome) {
-            let number = sent.outgoing.sequence;
+            let number = sent.sequence;
             let first = self.lanes.entry(lane).or_insert(number);
             *first = number.min(*first);
         }

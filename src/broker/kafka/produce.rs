@@ -8,17 +8,15 @@ use rdkafka::ClientConfig;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
 use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
-
-use smol_str::format_smolstr;
 
 use super::connect::Link;
 use super::fit::bytes;
 use super::login::{Login, Speaks};
 use super::oauth::{self, Tokens};
 use super::{error, sys};
-use crate::broker::{Error, Kind, Receipt, Result};
+use crate::broker::{Error, Kind, Result};
 use crate::message::{DeadLetter, Payload};
 
 /// Bytes of a batch where no topic allows less.
@@ -32,6 +30,11 @@ pub(super) trait Fates: Send + Sync + 'static {
     fn known(&self, number: usize, fate: Result<(i32, i64)>);
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
+    /// A record that is not stored, and of which nothing more is known than that others were refused. True: it is seen to, and
+    /// has no fate yet.
+    fn unsent(&self, _number: usize, _record: &BorrowedMessage<'_>) -> bool {
+        false
+    }
     /// Where a record is stored, of those that succeed or fail together.
     fn landed(&self, _number: usize, _topic: &str, _partition: i32, _offset: i64) {}
     /// What the client's log says.
@@ -72,27 +75,38 @@ impl<F: Fates> ProducerContext for Told<F> {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        if F::TOGETHER && result.as_ref().is_err_and(|(e, _)| is_collateral(e)) {
+        let (e, m) = match result {
+            Ok(m) => {
+                if F::TOGETHER {
+                    self.fates.landed(number, m.topic(), m.partition(), m.offset());
+                }
+                return self.fates.known(number, Ok((m.partition(), m.offset())));
+            }
+            Err((e, m)) => (e, m),
+        };
+        let told = sys::refusal(m).filter(|_| is_of_the_record(e));
+        let for_others = is_for_others(e) || told.as_deref().is_some_and(|told| told.starts_with(FOR_OTHERS));
+        let may_be_stored = sys::may_be_stored(m);
+        if for_others && (F::TOGETHER || !may_be_stored && self.fates.unsent(number, m)) {
             return;
         }
-        if F::TOGETHER
-            && let Ok(m) = result
-        {
-            self.fates.landed(number, m.topic(), m.partition(), m.offset());
-        }
-        self.fates.known(
-            number,
-            match result {
-                Ok(m) => Ok((m.partition(), m.offset())),
-                Err((e, m)) => Err(fate(e, sys::may_be_stored(m))),
-            },
-        );
+        let why = fate(e, may_be_stored);
+        self.fates.known(number, Err(if let Some(told) = told { why.because(told) } else { why }));
     }
 }
 
-fn is_collateral(e: &KafkaError) -> bool {
+/// It is given up since others were refused.
+fn is_for_others(e: &KafkaError) -> bool {
     matches!(e.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord))
 }
+
+/// The broker says which records of a batch it is about, and why.
+fn is_of_the_record(e: &KafkaError) -> bool {
+    matches!(e.rdkafka_error_code(), Some(Code::InvalidRecord | Code::InvalidTimestamp))
+}
+
+/// How the library's text begins of a record that is not to blame. Where one alone is, it gives them all its code.
+const FOR_OTHERS: &str = "Failed to append record because it was part of a batch";
 
 fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
     let error = error::map(e, "sending");
@@ -140,6 +154,10 @@ pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> Clie
     }
     if base.get("batch.size").is_none() {
         config.set("batch.size", batch.clamp(1, BATCH).to_string());
+    }
+    // The same by another name would have its way by chance.
+    for alias in ["request.required.acks", "delivery.timeout.ms"] {
+        config.remove(alias);
     }
     // What is too large is for the topic to say.
     config.set("message.max.bytes", "1000000000");
@@ -219,16 +237,30 @@ pub(super) fn send<F: Fates>(
         value: if let Payload::Bytes(b) = &m.payload { Some(b) } else { None },
         number,
     };
+    let headers = sys::Headers::of(m.headers.iter().map(|(name, value)| (name, bytes(value))));
+    hand(producer, to.topic, &record, headers, patience)
+}
+
+/// As [`send`], of a record that is as the library had it.
+///
+/// # Errors
+/// The record is not sent.
+pub(super) fn hand<F: Fates>(
+    producer: &Producer<F>,
+    topic: &str,
+    record: &sys::Handed<'_>,
+    mut headers: Option<sys::Headers>,
+    patience: Duration,
+) -> std::result::Result<(), Refused> {
     let client = producer.client.client();
     let mut last = producer.place.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = match last.take().filter(|place| place.name() == to.topic) {
+    let place = match last.take().filter(|place| place.name() == topic) {
         Some(place) => last.insert(place),
-        None => last.insert(sys::Place::new(client, to.topic).ok_or_else(|| error::of_code(Code::UnknownTopic))?),
+        None => last.insert(sys::Place::new(client, topic).ok_or_else(|| error::of_code(Code::UnknownTopic))?),
     };
-    let mut headers = sys::Headers::of(m.headers.iter().map(|(name, value)| (name, bytes(value))));
     let mut began = None;
     loop {
-        match sys::hand(client, place, &record, headers) {
+        match sys::hand(client, place, record, headers) {
             Ok(()) => return Ok(()),
             Err((Code::QueueFull, back)) if began.get_or_insert_with(Instant::now).elapsed() < patience => {
                 headers = back;
@@ -238,57 +270,6 @@ pub(super) fn send<F: Fates>(
                 let is_for_others = code == Code::State;
                 return Err(Refused { why: fate(&KafkaError::MessageProduction(code), false), is_for_others });
             }
-        }
-    }
-}
-
-/// Batches under way, by number: the upper bits of a record's number name its batch, the lower its place there.
-#[derive(Default)]
-pub(super) struct Batches(Mutex<std::collections::HashMap<usize, UnderWay>>);
-
-struct UnderWay {
-    fates: Vec<Option<Result<Receipt>>>,
-    left: usize,
-    answer: tokio::sync::oneshot::Sender<Vec<Result<Receipt>>>,
-}
-
-/// Bits for the place in a batch.
-const PLACE: u32 = 20;
-
-impl Batches {
-    /// The number of a record.
-    pub(super) fn number(batch: usize, place: usize) -> usize {
-        (batch << PLACE) | place
-    }
-
-    /// Expects so many fates of a batch.
-    pub(super) fn expect(&self, batch: usize, many: usize, answer: tokio::sync::oneshot::Sender<Vec<Result<Receipt>>>) {
-        let mut fates = Vec::new();
-        fates.resize_with(many, || None);
-        self.lock().insert(batch, UnderWay { fates, left: many, answer });
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<usize, UnderWay>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Fates for Batches {
-    fn known(&self, number: usize, fate: Result<(i32, i64)>) {
-        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format_smolstr!("{partition}:{offset}")) });
-        let mut all = self.lock();
-        let (batch, place) = (number >> PLACE, number & ((1 << PLACE) - 1));
-        let Some(under_way) = all.get_mut(&batch) else { return };
-        if under_way.fates[place].replace(fate).is_none() {
-            under_way.left -= 1;
-        }
-        if under_way.left == 0
-            && let Some(done) = all.remove(&batch)
-        {
-            let unknown = || Error::new(Kind::Indeterminate, "no answer came for this record");
-            let fates = done.fates.into_iter().map(|f| f.unwrap_or_else(|| Err(unknown())));
-            // Nobody waits any more when the run was dropped at the second Ctrl-C.
-            drop(done.answer.send(fates.collect()));
         }
     }
 }

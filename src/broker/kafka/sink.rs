@@ -3,25 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::producer::Producer as _;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::connect::{self, Link, blocking};
 use super::facts::{self, Admin, Settings};
 use super::gauge::KafkaGauge;
-use super::mover::MOST;
-use super::produce::{self, BATCH, Batches, Fates as _, Producer, To};
-use super::{address, can, error, fit, groups, sys};
+use super::mover::{AHEAD, MOST};
+use super::produce::{BATCH, To};
+use super::pump::{Job, Pump};
+use super::{address, can, fit, groups, sys};
 use crate::broker::{
-    Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Receipt, Result, Sink,
-    SinkCapabilities,
+    Address, Confirms, Context, Error, Finding, Fit, Gauge, Kind, Load, Outgoing, Result, Sink, SinkCapabilities,
 };
-use crate::message::Target;
+use crate::message::{DeadLetter, Target};
 
 /// Bytes a record and its batch take besides key, value and headers, at most.
 const FRAME: u64 = 512;
@@ -47,12 +46,31 @@ impl Topics {
     /// # Errors
     /// `TooLarge`, `Rejected`.
     pub(super) fn admit(&self, topic: &str, o: &Outgoing, time: Option<i64>) -> Result<()> {
-        let size = o.message.size() as u64 + o.message.headers.len() as u64 * HEADER + FRAME;
-        let (most, settings) = match (self.lock().get(topic), time) {
-            (None, _) => return Ok(()),
-            (Some(known), None) => (known.max_message, None),
-            (Some(known), Some(_)) => (known.max_message, Some(known.clone())),
-        };
+        self.limits(topic).admit(topic, stored(&o.message), time)
+    }
+
+    /// What a topic is known to take.
+    pub(super) fn limits(&self, topic: &str) -> Limits {
+        Limits(self.lock().get(topic).cloned().unwrap_or_default())
+    }
+}
+
+/// Bytes a message and its batch take, at most.
+pub(super) fn stored(m: &DeadLetter) -> u64 {
+    m.size() as u64 + m.headers.len() as u64 * HEADER + FRAME
+}
+
+/// What a topic takes.
+pub(super) struct Limits(Settings);
+
+impl Limits {
+    /// As [`Topics::admit`], of a message of so many bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Rejected`.
+    pub(super) fn admit(&self, topic: &str, size: u64, time: Option<i64>) -> Result<()> {
+        let Limits(settings) = self;
+        let most = settings.max_message;
         if let Some(most) = most.filter(|most| size > *most) {
             return Err(Error::new(
                 Kind::TooLarge,
@@ -60,8 +78,7 @@ impl Topics {
             )
             .hint("raise max.message.bytes of the topic"));
         }
-        let kept = |settings: Settings| keeps(topic, &settings, time?, jiff::Timestamp::now().as_millisecond());
-        match settings.and_then(kept) {
+        match time.and_then(|time| keeps(topic, settings, time, jiff::Timestamp::now().as_millisecond())) {
             Some(why) => {
                 Err(Error::new(Kind::Rejected, why)
                     .hint("leave keep-timestamps out: the time it had is then in a header"))
@@ -108,24 +125,25 @@ impl Way {
         })
     }
 
+    /// The topic of a target.
+    pub(super) fn topic_of<'a>(&'a self, target: Option<&'a Target>) -> &'a str {
+        target.and_then(|t| t.queue.as_deref()).unwrap_or(&self.topic)
+    }
+
     /// Where one record goes.
     pub(super) fn to<'a>(&'a self, o: &'a Outgoing) -> To<'a> {
         let target = o.target.as_deref();
-        let recorded = match target {
+        let topic = self.topic_of(target);
+        let recorded = || match target {
             Some(target) => target.partition,
             None => o.message.position.int("partition"),
         };
         To {
-            topic: target.and_then(|t| t.queue.as_deref()).unwrap_or(&self.topic),
-            partition: recorded.filter(|_| self.keeps_partition).and_then(|p| i32::try_from(p).ok()),
+            topic,
+            partition: if self.keeps_partition { recorded() } else { None }.and_then(|p| i32::try_from(p).ok()),
             time: o.message.time.filter(|_| self.keeps_time).map(jiff::Timestamp::as_millisecond),
         }
     }
-}
-
-struct Job {
-    batch: Vec<Outgoing>,
-    answer: oneshot::Sender<Vec<Result<Receipt>>>,
 }
 
 /// An open producer.
@@ -138,7 +156,7 @@ pub(super) struct KafkaSink {
     /// Of topics that were checked, where the cluster says.
     may_write: Mutex<HashMap<Arc<str>, Option<bool>>>,
     jobs: mpsc::Sender<Job>,
-    pump: JoinHandle<Result<()>>,
+    pump: JoinHandle<()>,
     _listed: Listed,
 }
 
@@ -164,8 +182,8 @@ async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<
     let link = Arc::new(connect::connect(address, ctx).await?);
     let way = Way::of(address, &link.parts.topic, topics)?;
     let (jobs, queue) = mpsc::channel(2);
-    let pump = Pump { link: Arc::clone(&link), way: way.clone(), batches: Arc::default() };
-    let pump = tokio::task::spawn_blocking(move || pump.run(queue));
+    let (pump, on) = (Pump::new(Arc::clone(&link), way.clone()), Handle::current());
+    let pump = tokio::task::spawn_blocking(move || pump.run(queue, &on));
     let domain = domain(&link.cluster);
     let capabilities = SinkCapabilities {
         kind: "topic",
@@ -173,7 +191,7 @@ async fn start(address: &Address, ctx: &Context, topics: Arc<Topics>) -> Result<
         max_message: None,
         batch: 1000,
         // A transaction's records are unconfirmed until it is committed.
-        window: 2 * MOST,
+        window: MOST + AHEAD,
         proves_routing: true,
         private: false,
         tombstones: true,
@@ -293,6 +311,10 @@ impl Sink for KafkaSink {
         fit::fit(self.way.keeps_time)
     }
 
+    fn holds_lanes(&self) -> bool {
+        true
+    }
+
     async fn publish(&mut self, batch: Vec<Outgoing>) -> Confirms {
         let many = batch.len();
         let (answer, answered) = oneshot::channel();
@@ -309,75 +331,7 @@ impl Sink for KafkaSink {
     async fn close(self: Box<Self>) -> Result<()> {
         let KafkaSink { jobs, pump, .. } = *self;
         drop(jobs);
-        pump.await.map_err(|e| Error::new(Kind::Indeterminate, "sending was cut short").because(e))?
-    }
-}
-
-/// Hands batches to the producer, which may make it wait.
-struct Pump {
-    link: Arc<Link>,
-    way: Way,
-    batches: Arc<Batches>,
-}
-
-impl Pump {
-    fn run(self, mut jobs: mpsc::Receiver<Job>) -> Result<()> {
-        let mut producer: Option<(Producer<Batches>, u64)> = None;
-        let mut number = 0;
-        while let Some(Job { batch, answer }) = jobs.blocking_recv() {
-            number += 1;
-            self.batches.expect(number, batch.len(), answer);
-            let size = self.way.topics.batch();
-            // A topic that takes less than was known needs smaller batches than the ones before.
-            if producer.as_ref().is_none_or(|(_, most)| size < *most) {
-                if let Some((before, _)) = producer.take() {
-                    self.finish(&before)?;
-                }
-                let config = produce::config(&self.link.base, self.link.longest, size);
-                producer = match produce::open(&config, Arc::clone(&self.batches), &self.link) {
-                    Ok(opened) => {
-                        if let Some(first) = batch.first() {
-                            produce::acquaint(&opened, self.way.to(first).topic, self.link.longest);
-                        }
-                        Some((opened, size))
-                    }
-                    Err(e) => {
-                        (0..batch.len()).for_each(|at| self.batches.known(Batches::number(number, at), Err(e.again())));
-                        continue;
-                    }
-                };
-            }
-            let Some((producer, _)) = &producer else { continue };
-            for (at, o) in batch.iter().enumerate() {
-                let to = self.way.to(o);
-                let known = Batches::number(number, at);
-                let sent = self.way.topics.admit(to.topic, o, to.time).and_then(|()| {
-                    produce::send(producer, to, &o.message, known, self.link.longest).map_err(|refused| refused.why)
-                });
-                if let Err(e) = sent {
-                    self.batches.known(known, Err(e));
-                }
-            }
-        }
-        match producer {
-            Some((producer, _)) => self.finish(&producer),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until everything is confirmed or given up.
-    fn finish(&self, producer: &Producer<Batches>) -> Result<()> {
-        let began = Instant::now();
-        let longest = self.link.longest + Duration::from_secs(5);
-        // A flush in its own right polls in slices of a tenth of a second; told to hurry once, the count falls by itself.
-        drop(producer.flush(Duration::ZERO));
-        while producer.in_flight_count() > 0 {
-            if began.elapsed() > longest {
-                return Err(error::of_code(rdkafka::error::RDKafkaErrorCode::OperationTimedOut).during("sending"));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
+        pump.await.map_err(|e| Error::new(Kind::Indeterminate, "sending was cut short").because(e))
     }
 }
 

@@ -15,6 +15,7 @@ use super::mover::Transactions;
 use super::offsets::Span;
 use super::reader::{Into, Reader, Sender};
 use super::resolved::Offsets;
+use super::spent::Spent;
 use super::sys::Record;
 use super::{ordered, sink};
 use crate::broker::{
@@ -29,6 +30,7 @@ pub(super) struct Take {
     ended: oneshot::Receiver<Closed>,
     bound: Bound,
     held: Arc<Held>,
+    spent: Spent,
 }
 
 /// Hands out, and counts what is out.
@@ -65,6 +67,7 @@ impl Take {
         let (send, batches) = mpsc::channel(AHEAD);
         let (end, ended) = oneshot::channel();
         let closing = reader.closing.clone();
+        let spent = reader.letters.spent.clone();
         let held = Arc::new(held);
         let shared = Arc::clone(&held);
         let run = move || {
@@ -96,7 +99,7 @@ impl Take {
             .name("kafka reader".into())
             .spawn(run)
             .map_err(|e| Error::new(Kind::Other, "cannot start a thread to read the topic").because(e))?;
-        Ok(Take { batches, closing, ended, bound, held })
+        Ok(Take { batches, closing, ended, bound, held, spent })
     }
 }
 
@@ -146,7 +149,7 @@ impl Scan for Take {
             return Ok(None);
         }
         match sink::way_within(&self.held.state.link.cluster, to.transaction_domain.as_deref()) {
-            Some(way) => Ok(Some(Box::new(Transactions::start(Arc::clone(&self.held), way)?))),
+            Some(way) => Ok(Some(Box::new(Transactions::start(Arc::clone(&self.held), way, self.spent.clone())?))),
             None => Ok(None),
         }
     }

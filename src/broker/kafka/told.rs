@@ -67,7 +67,9 @@ impl Fates for Told {
 impl Told {
     /// What is told from now on is of another transaction.
     pub(super) fn begin(&self) {
-        *held::lock(&self.landed) = Landed::default();
+        let mut landed = held::lock(&self.landed);
+        landed.places.clear();
+        landed.of.clear();
     }
 
     pub(super) fn failed(&self) -> Vec<(usize, Error)> {

@@ -168,7 +168,7 @@ mod tests {
 
     fn letters(sizes: &[usize]) -> Vec<Letter> {
         let message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
-        let o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: true };
+        let o = Outgoing::verbatim(0, Box::new(message));
         let topic = Topic::unknown("arn:aws:sns:eu-west-1:1:t");
         sizes.iter().enumerate().map(|(at, size)| Letter { size: *size, ..Letter::new(at, &o, &topic, "r") }).collect()
     }

@@ -200,7 +200,7 @@ mod tests {
         change(&mut message);
         let limits = Limits { known: Known::default(), group: None };
         limits.known.add("".into(), Arc::new(Queue { max_message: most, ..Queue::unknown(url) }));
-        let mut o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: true };
+        let mut o = Outgoing::verbatim(0, Box::new(message));
         (fit(&limits, &mut o), *o.message)
     }
 

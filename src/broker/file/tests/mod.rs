@@ -115,7 +115,7 @@ fn line(id: &str, payload: &str) -> Vec<u8> {
 }
 
 fn outgoing(payloads: impl IntoIterator<Item = String>) -> Vec<Outgoing> {
-    let one = |p: String| Outgoing { sequence: 0, message: Box::new(letter(&p)), target: None, verbatim: true };
+    let one = |p: String| Outgoing::verbatim(0, Box::new(letter(&p)));
     payloads.into_iter().map(one).collect()
 }
 

@@ -42,14 +42,14 @@ pub(in super::super) struct Headers(NonNull<c::rd_kafka_headers_t>);
 
 impl Headers {
     /// In order; a value can be null. `None` for none of them.
-    pub fn of<'a>(all: impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Option<Self> {
+    pub fn of<'a, N: AsRef<[u8]>>(all: impl ExactSizeIterator<Item = (N, Option<&'a [u8]>)>) -> Option<Self> {
         if all.len() == 0 {
             return None;
         }
         // SAFETY: names and values are copied.
         let headers = Headers(NonNull::new(unsafe { c::rd_kafka_headers_new(all.len()) })?);
         for (name, value) in all {
-            let (data, size) = span(value);
+            let (name, (data, size)) = (name.as_ref(), span(value));
             // SAFETY: as above; headers that belong to no record can be written to.
             unsafe {
                 c::rd_kafka_header_add(
@@ -128,6 +128,21 @@ pub(in super::super) fn hand<C: ClientContext>(
     }
     std::mem::forget(headers);
     Ok(())
+}
+
+/// The partition of `many`, of which there is one at least, that murmur2 chooses.
+pub(in super::super) fn partition_of(key: &[u8], many: i32) -> i32 {
+    // SAFETY: it reads the key, and nothing else that is handed to it.
+    unsafe {
+        c::rd_kafka_msg_partitioner_murmur2(
+            ptr::null(),
+            key.as_ptr().cast(),
+            key.len(),
+            many.max(1),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    }
 }
 
 /// Null for what is absent.

@@ -18,7 +18,7 @@ use rdkafka::error::RDKafkaErrorCode;
 pub(super) use acls::{Rule, may_create, writing_as};
 pub(super) use admin::{Granted, Isolation, Topic, granted, group_setting, offsets, topic_id, topics};
 pub(super) use groups::{Committed, Described, committed, describe, group_names};
-pub(super) use hand::{Handed, Headers, Place, hand};
+pub(super) use hand::{Handed, Headers, Place, hand, partition_of};
 pub(super) use queue::Queue;
 pub(super) use record::{Got, Record};
 
@@ -98,6 +98,15 @@ pub(super) fn set_login<C: ClientContext>(
         let code = c::rd_kafka_error_code(error);
         c::rd_kafka_error_destroy(error);
         Err(code.into())
+    }
+}
+
+/// What the broker said of a record that it refused.
+pub(super) fn refusal(m: &rdkafka::message::BorrowedMessage<'_>) -> Option<String> {
+    // SAFETY: the message is alive, and the text lives as long.
+    unsafe {
+        let text = c::rd_kafka_message_produce_errstr(m.ptr());
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
     }
 }
 

@@ -1,0 +1,215 @@
+//! Batches on their way to a topic, and what becomes of each record.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use smol_str::format_smolstr;
+use tokio::sync::{Notify, oneshot};
+
+use super::produce::Fates;
+use super::sys;
+use crate::broker::{Error, Kind, Receipt, Result};
+
+/// Who waits for the fates of a batch.
+pub(super) type Answer = oneshot::Sender<Vec<Result<Receipt>>>;
+
+/// Batches under way, by number: the upper bits of a record's number name its batch, the lower its place there.
+#[derive(Default)]
+pub(super) struct Batches {
+    known: Mutex<Known>,
+    /// A record has failed.
+    failed: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    under_way: HashMap<usize, UnderWay>,
+    /// Lanes one of whose records has failed.
+    held: HashSet<u64>,
+    /// Given up since others were refused, by number.
+    strays: BTreeMap<usize, Stray>,
+    /// A record has failed since that was asked for.
+    has_failed: bool,
+    /// When a record was last known to be stored.
+    stored: Option<Instant>,
+}
+
+struct UnderWay {
+    fates: Vec<Option<Result<Receipt>>>,
+    lanes: Vec<Option<u64>>,
+    left: usize,
+    since: Instant,
+    answer: Answer,
+}
+
+/// A record as the producer had it: it is sent once more.
+pub(super) struct Stray {
+    pub(super) lane: Option<u64>,
+    topic: String,
+    partition: i32,
+    time: Option<i64>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Stray {
+    fn of(m: &BorrowedMessage<'_>, lane: Option<u64>) -> Self {
+        let owned = |bytes: &[u8]| bytes.to_vec();
+        let headers = m.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), h.value.map(owned))).collect());
+        Stray {
+            lane,
+            topic: m.topic().to_owned(),
+            partition: m.partition(),
+            time: m.timestamp().to_millis(),
+            key: m.key().map(owned),
+            value: m.payload().map(owned),
+            headers: headers.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(super) fn record(&self, number: usize) -> sys::Handed<'_> {
+        sys::Handed {
+            // Where it had none yet, it was in no partition.
+            partition: (self.partition >= 0).then_some(self.partition),
+            time: self.time,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            number,
+        }
+    }
+
+    pub(super) fn headers(&self) -> Option<sys::Headers> {
+        sys::Headers::of(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+    }
+}
+
+/// The clock is looked at once for so many.
+const LOOK_EVERY: usize = 64;
+/// Bits for the place in a batch.
+const PLACE: u32 = 20;
+
+impl Batches {
+    /// The number of a record.
+    pub(super) fn number(batch: usize, place: usize) -> usize {
+        (batch << PLACE) | place
+    }
+
+    /// Expects the fates of a batch, of which the lanes are given.
+    pub(super) fn expect(&self, batch: usize, lanes: Vec<Option<u64>>, answer: Answer) {
+        let mut fates = Vec::new();
+        fates.resize_with(lanes.len(), || None);
+        let under_way = UnderWay { left: lanes.len(), fates, lanes, since: Instant::now(), answer };
+        self.lock().under_way.insert(batch, under_way);
+    }
+
+    /// Whether one ahead of it in its lane has failed.
+    pub(super) fn is_behind(&self, lane: Option<u64>) -> bool {
+        lane.is_some_and(|lane| self.lock().held.contains(&lane))
+    }
+
+    /// A record was not handed over.
+    pub(super) fn refused(&self, number: usize, why: Error) {
+        self.lock().fate(number, Err(why));
+    }
+
+    /// Of what is under way nothing more will be known.
+    pub(super) fn cut(&self) {
+        let all = std::mem::take(&mut self.lock().under_way);
+        all.into_values().for_each(UnderWay::tell);
+    }
+
+    /// Whether a record has failed since this was asked that was handed over.
+    pub(super) fn has_failed(&self) -> bool {
+        std::mem::take(&mut self.lock().has_failed)
+    }
+
+    /// Returns when a record fails.
+    pub(super) async fn failure(&self) {
+        self.failed.notified().await;
+    }
+
+    /// Since when nothing was stored of what is under way.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let all = self.lock();
+        let oldest = all.under_way.values().map(|b| b.since).min()?;
+        Some(all.stored.map_or(oldest, |stored| stored.max(oldest)))
+    }
+
+    /// Those that are to be sent once more, in their order.
+    pub(super) fn strays(&self) -> BTreeMap<usize, Stray> {
+        std::mem::take(&mut self.lock().strays)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Batch and place of a record.
+fn place(number: usize) -> (usize, usize) {
+    (number >> PLACE, number & ((1 << PLACE) - 1))
+}
+
+impl UnderWay {
+    fn tell(self) {
+        let unknown = || Error::new(Kind::Indeterminate, "no answer came for this record");
+        let fates = self.fates.into_iter().map(|f| f.unwrap_or_else(|| Err(unknown())));
+        // Nobody waits any more when the run was dropped at the second Ctrl-C.
+        drop(self.answer.send(fates.collect()));
+    }
+}
+
+impl Known {
+    /// The fate of a record; a failure holds up its lane.
+    fn fate(&mut self, number: usize, fate: Result<Receipt>) {
+        let (batch, place) = place(number);
+        let Some(under_way) = self.under_way.get_mut(&batch) else { return };
+        let is_stored = fate.is_ok();
+        if fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
+            self.held.extend(under_way.lanes[place]);
+        }
+        if under_way.fates[place].replace(fate).is_none() {
+            under_way.left -= 1;
+        }
+        if is_stored && under_way.left.is_multiple_of(LOOK_EVERY) {
+            self.stored = Some(Instant::now());
+        }
+        if under_way.left == 0
+            && let Some(done) = self.under_way.remove(&batch)
+        {
+            done.tell();
+        }
+    }
+}
+
+impl Fates for Batches {
+    fn known(&self, number: usize, fate: Result<(i32, i64)>) {
+        let fate = fate.map(|(partition, offset)| Receipt { id: Some(format_smolstr!("{partition}:{offset}")) });
+        let fails = fate.is_err();
+        let mut all = self.lock();
+        all.fate(number, fate);
+        all.has_failed |= fails;
+        drop(all);
+        if fails {
+            self.failed.notify_one();
+        }
+    }
+
+    fn unsent(&self, number: usize, record: &BorrowedMessage<'_>) -> bool {
+        let (batch, place) = place(number);
+        let mut all = self.lock();
+        let Some(lane) = all.under_way.get(&batch).map(|b| b.lanes[place]) else { return false };
+        all.strays.insert(number, Stray::of(record, lane));
+        all.has_failed = true;
+        drop(all);
+        self.failed.notify_one();
+        true
+    }
+}

@@ -1,0 +1,328 @@
+//! Hands batches to a producer outside of transactions, in order: a record that fails holds up those behind it in its lane.
+//!
+//! Any number of records of a lane is under way, through a producer that ends at the first record that is refused: none behind
+//! it in its partition is stored then. What was not sent goes once more through another that goes on, one of a lane at a time, and
+//! so do the next few batches.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::{Producer as _, PurgeConfig};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::batches::{Answer, Batches, Stray};
+use super::connect::Link;
+use super::met::Met;
+use super::produce::{self, Producer, Refused};
+use super::sink::Way;
+use crate::broker::{Error, Kind, Outgoing, Result};
+
+pub(super) struct Job {
+    pub(super) batch: Vec<Outgoing>,
+    pub(super) answer: Answer,
+}
+
+/// Batches after a failure of which one record of a lane goes at a time: where one is refused, more are likely.
+const CAREFUL: usize = 8;
+/// What is taken back is known as fast as the library's threads get to it.
+const TAKEN_BACK: Duration = Duration::from_secs(30);
+/// What is under way is looked after so often.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) struct Pump {
+    link: Arc<Link>,
+    way: Way,
+    batches: Arc<Batches>,
+    producer: Option<Open>,
+    /// There are lanes.
+    holds: bool,
+    /// Batches that are still to be sent with care.
+    careful: usize,
+    /// The cluster did not answer for too long: nothing more is sent.
+    given_up: bool,
+}
+
+struct Open {
+    producer: Producer<Batches>,
+    /// Bytes of a batch, at most.
+    size: u64,
+    /// It ends at the first record that is refused.
+    ends: bool,
+    /// Where it has begun to send.
+    met: Met,
+}
+
+/// A record to send, and its number.
+struct One {
+    number: usize,
+    what: What,
+}
+
+enum What {
+    Fresh(Outgoing),
+    Again(Stray),
+}
+
+impl One {
+    fn lane(&self) -> Option<u64> {
+        match &self.what {
+            What::Fresh(o) => o.lane,
+            What::Again(stray) => stray.lane,
+        }
+    }
+}
+
+impl Pump {
+    pub(super) fn new(link: Arc<Link>, way: Way) -> Self {
+        Pump { link, way, batches: Arc::default(), producer: None, holds: false, careful: 0, given_up: false }
+    }
+
+    /// Until no more jobs come; returns once everything is confirmed or given up.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>, on: &Handle) {
+        let mut number = 0;
+        let batches = Arc::clone(&self.batches);
+        loop {
+            self.attend();
+            let next = async {
+                tokio::select! {
+                    biased;
+                    () = batches.failure() => None,
+                    job = jobs.recv() => Some(job),
+                    () = tokio::time::sleep(LOOK), if self.producer.is_some() => None,
+                }
+            };
+            match on.block_on(next) {
+                None => {}
+                Some(None) => return self.drain(),
+                Some(Some(Job { batch, answer })) => {
+                    number += 1;
+                    self.holds |= batch.iter().any(|o| o.lane.is_some());
+                    self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), answer);
+                    let numbered = batch.into_iter().enumerate();
+                    self.take(
+                        numbered.map(|(at, o)| One { number: Batches::number(number, at), what: What::Fresh(o) }),
+                    );
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, mut batch: impl Iterator<Item = One>) {
+        // What failed meanwhile has a say in how these go.
+        self.attend();
+        if self.careful > 0 {
+            self.careful -= 1;
+            return self.one_by_one(batch);
+        }
+        let ends = self.holds || self.producer.as_ref().is_some_and(|open| open.ends);
+        while let Some(one) = batch.next() {
+            if self.is_beginning(&one) {
+                self.wait();
+                if self.careful > 0 {
+                    return self.one_by_one(std::iter::once(one).chain(batch));
+                }
+                self.producer.iter_mut().for_each(|open| open.met.stored());
+            }
+            let Err(e) = self.offer(&one, ends) else {
+                self.has_sent(&one);
+                continue;
+            };
+            if self.is_ended() {
+                // That says nothing of this one.
+                self.recover();
+                return self.one_by_one(std::iter::once(one).chain(batch));
+            }
+            self.batches.refused(one.number, e);
+            if self.is_overdue() {
+                self.give_up();
+            }
+        }
+    }
+
+    /// Whether the first records are on their way to where it goes: should they be refused, it is not to be stored.
+    fn is_beginning(&mut self, one: &One) -> bool {
+        let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return false };
+        open.ends && o.lane.is_some_and(|lane| open.met.is_beginning(self.way.to(o), o.message.key.as_deref(), lane))
+    }
+
+    fn has_sent(&mut self, one: &One) {
+        let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return };
+        if let Some(lane) = o.lane.filter(|_| open.ends) {
+            open.met.sent(self.way.to(o), o.message.key.as_deref(), lane, &open.producer, &self.link);
+        }
+    }
+
+    /// Sends them in rounds, of each lane one in each.
+    fn one_by_one(&mut self, all: impl Iterator<Item = One>) {
+        let mut lanes: Vec<VecDeque<One>> = Vec::new();
+        let mut known: HashMap<u64, usize> = HashMap::new();
+        for one in all {
+            let at = one.lane().map_or(lanes.len(), |lane| *known.entry(lane).or_insert(lanes.len()));
+            match lanes.get_mut(at) {
+                Some(lane) => lane.push_back(one),
+                None => lanes.push(VecDeque::from([one])),
+            }
+        }
+        while !lanes.is_empty() {
+            for lane in &mut lanes {
+                let Some(one) = lane.pop_front() else { continue };
+                if let Err(e) = self.offer(&one, false) {
+                    self.batches.refused(one.number, e);
+                }
+            }
+            self.wait();
+            lanes.retain(|lane| !lane.is_empty());
+            // Batches are refused as a whole: those of their records that are sound go once more, ahead of what is behind them.
+            for (number, stray) in self.batches.strays() {
+                let one = One { number, what: What::Again(stray) };
+                match one.lane().and_then(|lane| lanes.iter_mut().find(|l| l.front().and_then(One::lane) == Some(lane)))
+                {
+                    Some(lane) => lane.push_front(one),
+                    None => lanes.push(VecDeque::from([one])),
+                }
+            }
+        }
+    }
+
+    /// Sends a record, unless one ahead of it in its lane failed.
+    fn offer(&mut self, one: &One, ends: bool) -> Result<()> {
+        if self.given_up {
+            return Err(self.too_late());
+        }
+        if self.batches.is_behind(one.lane()) {
+            return Err(Error::new(Kind::Behind, "one ahead of it in its lane failed"));
+        }
+        self.send(one, ends).map_err(|refused| refused.why)
+    }
+
+    fn send(&mut self, one: &One, ends: bool) -> std::result::Result<(), Refused> {
+        let topic = match &one.what {
+            What::Fresh(o) => self.way.to(o).topic,
+            What::Again(stray) => stray.topic(),
+        };
+        let size = self.way.topics.batch();
+        // A topic that takes less than was known needs smaller batches than the ones before.
+        if self.producer.as_ref().is_none_or(|open| size < open.size || open.ends != ends) {
+            let topic = topic.to_owned();
+            self.wait();
+            if ends && self.careful > 0 {
+                return self.send(one, false);
+            }
+            self.producer = Some(self.open(&topic, size, ends)?);
+        }
+        let Some(Open { producer, .. }) = &self.producer else { return Ok(()) };
+        let longest = self.link.longest;
+        match &one.what {
+            What::Fresh(o) => {
+                let to = self.way.to(o);
+                self.way.topics.admit(to.topic, o, to.time)?;
+                produce::send(producer, to, &o.message, one.number, longest)
+            }
+            What::Again(stray) => {
+                produce::hand(producer, stray.topic(), &stray.record(one.number), stray.headers(), longest)
+            }
+        }
+    }
+
+    fn open(&self, topic: &str, size: u64, ends: bool) -> Result<Open> {
+        let mut config = produce::config(&self.link.base, self.link.longest, size);
+        if ends {
+            // That one of them has waited for too long would not end it: we do.
+            config.set("enable.gapless.guarantee", "true").set("message.timeout.ms", "0");
+        }
+        let producer = produce::open(&config, Arc::clone(&self.batches), &self.link)?;
+        produce::acquaint(&producer, topic, self.link.longest);
+        Ok(Open { producer, size, ends, met: Met::default() })
+    }
+
+    fn is_ended(&self) -> bool {
+        self.producer.as_ref().is_some_and(|open| open.producer.client().fatal_error().is_some())
+    }
+
+    /// Sees to what failed or has waited for too long.
+    fn attend(&mut self) {
+        if self.batches.has_failed() {
+            return self.recover();
+        }
+        if self.producer.as_ref().is_some_and(|open| open.ends) && self.is_overdue() {
+            self.give_up();
+        }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.batches.waits_since().is_some_and(|since| since.elapsed() > self.link.longest)
+    }
+
+    /// After a failure: what is not on its way yet is taken back, and sent once more with care.
+    fn recover(&mut self) {
+        self.careful = CAREFUL;
+        if self.producer.as_ref().is_some_and(|open| open.ends) {
+            self.wait_for(true);
+            self.producer = None;
+        }
+        let strays = self.batches.strays().into_iter().map(|(number, stray)| One { number, what: What::Again(stray) });
+        self.one_by_one(strays);
+        _ = self.batches.has_failed();
+    }
+
+    /// Waits until everything handed over is confirmed or given up.
+    fn wait(&mut self) {
+        self.wait_for(false);
+        if self.producer.as_ref().is_some_and(|open| open.ends) && self.batches.has_failed() {
+            self.recover();
+        }
+    }
+
+    fn wait_for(&mut self, taken_back: bool) {
+        let began = Instant::now();
+        let Some(open) = &self.producer else { return };
+        // A flush in its own right polls in slices of a tenth of a second; told to hurry once, the count falls by itself.
+        drop(open.producer.flush(Duration::ZERO));
+        let mut taken_back = taken_back;
+        while let Some(open) = self.producer.as_ref().filter(|open| open.producer.in_flight_count() > 0) {
+            taken_back |= open.ends && self.is_ended();
+            if taken_back {
+                open.producer.purge(PurgeConfig::default().queue().non_blocking());
+            }
+            let late = began.elapsed() > self.link.longest;
+            if open.ends && (self.is_overdue() && !taken_back || late && taken_back) {
+                return self.give_up();
+            }
+            if late && self.batches.waits_since().is_none() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What has waited for too long has failed, and with it all that is on its way.
+    fn give_up(&mut self) {
+        let Some(Open { producer, .. }) = self.producer.take() else { return };
+        self.given_up = true;
+        producer.purge(PurgeConfig::default().queue().inflight());
+        let began = Instant::now();
+        while producer.in_flight_count() > 0 && began.elapsed() < TAKEN_BACK {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for (number, _) in self.batches.strays() {
+            self.batches.refused(number, self.too_late());
+        }
+        if producer.in_flight_count() > 0 {
+            self.batches.cut();
+        }
+        _ = self.batches.has_failed();
+    }
+
+    fn too_late(&self) -> Error {
+        let text = format!("it could not be sent: the cluster takes nothing for {} s", self.link.longest.as_secs());
+        Error::new(Kind::Unreachable, text).during("sending")
+    }
+
+    fn drain(mut self) {
+        self.wait();
+        self.recover();
+        self.wait();
+    }
+}
