@@ -124,7 +124,7 @@ pub trait Source: Send + Sync {
     async fn receivers(&self, target: &Target) -> Result<Vec<String>>;
     /// Opens a sink on the same broker, for messages that carry their own target.
     async fn home(&self) -> Result<Box<dyn Sink>>;
-    /// What a failure of this message holds up where order has a meaning: by itself, the lane of its batch. `None`: nothing.
+    /// Those among which this message keeps its order, where that has a meaning: by itself, the lane of its batch. `None`: no others.
     /// Pure; of the message as it was read.
     fn lane(&self, of_batch: u64, m: &DeadLetter) -> Option<u64> {
         let _ = m;
@@ -313,14 +313,16 @@ pub struct Outgoing {
     pub target: Option<Arc<Target>>,
     /// As it was, unmarked and with its provenance (id, queue, position): what an archive keeps. False: as new.
     pub verbatim: bool,
-    /// Where a failure is to hold up those behind it: its lane.
+    /// Those of a lane arrive in their order.
     pub lane: Option<u64>,
+    /// Should it fail, those behind it in its lane are not sent.
+    pub holds: bool,
 }
 
 impl Outgoing {
     /// A message as it is, to where the sink was opened to.
     pub fn verbatim(sequence: u64, message: Box<DeadLetter>) -> Outgoing {
-        Outgoing { sequence, message, target: None, verbatim: true, lane: None }
+        Outgoing { sequence, message, target: None, verbatim: true, lane: None, holds: false }
     }
 }
 

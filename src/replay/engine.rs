@@ -21,6 +21,7 @@ use super::prepare::{Fate, Numbers, Prepared, Preparer, Treatment, Wants};
 use super::run::RunId;
 use super::tally::{Skip, Stopped, Tally};
 use super::way::{Checked, Way};
+use crate::broker::capability::Order;
 use crate::broker::{
     Act, Bound, Error, Kind, Move, Outcome, Receipt, Result, ScanRequest, Settlement, Settler, Sink, Source, Token,
 };
@@ -119,7 +120,8 @@ pub async fn run(job: Job, watch: &dyn Watch) -> Tally {
     let books = if removes { job.books } else { Books::none() };
     let resumed = job.resumed;
     let numbers = Numbers { first: job.first, claims: Arc::clone(books.claims()) };
-    let wants = Wants { removes, holds, originals: job.aside.is_some() };
+    let lanes = holds || source.capabilities().order == Order::StrictLanes;
+    let wants = Wants { removes, lanes, originals: job.aside.is_some() };
     let preparer = Preparer::new(Arc::clone(&source), treatment, job.run, sink.fit(), wants, numbers);
     let window = sink.capabilities().window.min(job.concurrency.unwrap_or(usize::MAX)).max(1);
     let batch = sink.capabilities().batch.clamp(1, window);
@@ -403,6 +405,7 @@ impl Drive<'_> {
                         Ok(()) => {
                             self.hold.meets(&outgoing.target);
                             outgoing.lane = item.lane;
+                            outgoing.holds = self.on_failure == OnFailure::HoldLane;
                             let go = Move { token: item.token, outgoing };
                             let (size, original) = (go.outgoing.message.size(), item.original);
                             !self.queued(Ready { go, size, left_out, unmarked, changed, original, cause })

@@ -57,7 +57,7 @@ pub(super) struct Prepared {
 
 /// A selected message.
 pub(super) struct Item {
-    /// Where a failure is to hold up those behind it.
+    /// Where order has a meaning.
     pub(super) lane: Option<u64>,
     pub(super) token: Token,
     pub(super) fate: Fate,
@@ -98,8 +98,8 @@ pub(super) struct Preparer {
 pub(super) struct Wants {
     /// What gets through is removed, so that what does not is recorded with what it had died of.
     pub(super) removes: bool,
-    /// A failure holds up its lane.
-    pub(super) holds: bool,
+    /// Order within a lane has a meaning.
+    pub(super) lanes: bool,
     /// Messages are wanted as they were, should they fail.
     pub(super) originals: bool,
 }
@@ -200,7 +200,7 @@ impl Preparer {
             match verdict {
                 Verdict::Yes => {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
-                    let lane = if self.wants.holds { self.source.lane(of_batch, &message) } else { None };
+                    let lane = if self.wants.lanes { self.source.lane(of_batch, &message) } else { None };
                     let original = self.wants.originals.then(|| message.clone());
                     out.items.push(Item { lane, token, fate: self.fate(sequence, message), original });
                 }
@@ -281,7 +281,7 @@ impl Preparer {
         }
         let changed = changes.apply(patch, &mut message);
         message.headers.set(MARK_HEADER, Mark::value(format_args!("{run}.{sequence}"), replays.saturating_add(1)));
-        let outgoing = Outgoing { sequence, message, target, verbatim: false, lane: None };
+        let outgoing = Outgoing { verbatim: false, target, ..Outgoing::verbatim(sequence, message) };
         Ready::Send { outgoing, envelope, changed, cause: died.map(|d| d.cause) }
     }
 }

@@ -144,14 +144,14 @@ fn a_destination_that_freezes_ends_a_move_and_a_second_one_completes_it() {
             .collect();
         let sandbox = Sandbox::new();
         let (from, there) = (cluster.address(&topic), other.address(&to));
-        let mut call = vec!["move", &from, &there, "-y", "--timeout", "4s", "--run", "one"];
+        let mut call = vec!["move", &from, &there, "-y", "--run", "one"];
         if !held {
             call.extend(["--on-failure", "skip"]);
         }
         let run = sandbox
             .command()
             .args(&call)
-            .args(["--rate", "500/s"])
+            .args(["--rate", "500/s", "--timeout", "4s"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -39,6 +39,8 @@ struct Known {
 struct UnderWay {
     fates: Vec<Option<Result<Receipt>>>,
     lanes: Vec<Option<u64>>,
+    /// A failure holds up its lane.
+    holds: bool,
     left: usize,
     since: Instant,
     answer: Answer,
@@ -102,10 +104,10 @@ impl Batches {
     }
 
     /// Expects the fates of a batch, of which the lanes are given.
-    pub(super) fn expect(&self, batch: usize, lanes: Vec<Option<u64>>, answer: Answer) {
+    pub(super) fn expect(&self, batch: usize, lanes: Vec<Option<u64>>, holds: bool, answer: Answer) {
         let mut fates = Vec::new();
         fates.resize_with(lanes.len(), || None);
-        let under_way = UnderWay { left: lanes.len(), fates, lanes, since: Instant::now(), answer };
+        let under_way = UnderWay { left: lanes.len(), fates, lanes, holds, since: Instant::now(), answer };
         self.lock().under_way.insert(batch, under_way);
     }
 
@@ -172,7 +174,7 @@ impl Known {
         let (batch, place) = place(number);
         let Some(under_way) = self.under_way.get_mut(&batch) else { return };
         let is_stored = fate.is_ok();
-        if fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
+        if under_way.holds && fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
             self.held.extend(under_way.lanes[place]);
         }
         if under_way.fates[place].replace(fate).is_none() {

@@ -140,7 +140,8 @@ mod tests {
     fn fitted(verbatim: bool, change: impl FnOnce(&mut DeadLetter)) -> (Result<Vec<String>>, DeadLetter) {
         let mut message = DeadLetter::new("q".into(), Payload::Absent);
         change(&mut message);
-        let mut o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim, lane: None };
+        let mut o =
+            Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim, lane: None, holds: false };
         (fit(false)(&mut o), *o.message)
     }
 

@@ -163,6 +163,8 @@ struct Sent {
     offset: i64,
     sequence: u64,
     lane: Option<u64>,
+    /// Should it fail, those behind it in its lane are not sent.
+    holds: bool,
     target: Option<Arc<Target>>,
     size: u64,
     kept: kept::At,
@@ -227,10 +229,13 @@ impl Work {
                 self.commit();
             }
             self.pack(&mut packed, &outgoing);
-            let Outgoing { sequence, message, target, lane, .. } = outgoing;
+            let Outgoing { sequence, message, target, lane, holds, .. } = outgoing;
             let (size, kept) = (sink::stored(&message), kept::At::default());
             spent.push(message);
-            self.offer(&packed, Sent { partition, batch: number, at, offset, sequence, lane, target, size, kept });
+            self.offer(
+                &packed,
+                Sent { partition, batch: number, at, offset, sequence, lane, holds, target, size, kept },
+            );
         }
         self.spent.give(spent);
     }
@@ -474,7 +479,8 @@ impl Work {
     }
 
     fn known(&mut self, sent: &Sent, outcome: Outcome) {
-        if let (Some(lane), Outcome::Failed(_) | Outcome::Indeterminate(_)) = (sent.lane, &outcome) {
+        let lane = sent.lane.filter(|_| sent.holds);
+        if let (Some(lane), Outcome::Failed(_) | Outcome::Indeterminate(_)) = (lane, &outcome) {
             let number = sent.sequence;
             let first = self.lanes.entry(lane).or_insert(number);
             *first = number.min(*first);

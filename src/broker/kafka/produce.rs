@@ -19,6 +19,8 @@ use super::{error, sys};
 use crate::broker::{Error, Kind, Result};
 use crate::message::{DeadLetter, Payload};
 
+/// The property that says how many records a batch has, at most.
+pub(super) const OF_BATCH: &str = "batch.num.messages";
 /// Bytes of a batch where no topic allows less.
 pub(super) const BATCH: u64 = 1_000_000;
 
@@ -30,8 +32,8 @@ pub(super) trait Fates: Send + Sync + 'static {
     fn known(&self, number: usize, fate: Result<(i32, i64)>);
     /// What the client says of its own accord.
     fn said(&self, _: Code, _: &str) {}
-    /// A record that is not stored, and of which nothing more is known than that others were refused. True: it is seen to, and
-    /// has no fate yet.
+    /// A record that is not stored, and of which nothing more is known than that one of its batch or others were refused. True:
+    /// it is seen to, and has no fate yet.
     fn unsent(&self, _number: usize, _record: &BorrowedMessage<'_>) -> bool {
         false
     }
@@ -44,6 +46,8 @@ pub(super) trait Fates: Send + Sync + 'static {
 /// What the library calls back.
 pub(super) struct Told<F> {
     fates: Arc<F>,
+    /// Each record is a batch of its own.
+    alone: bool,
     tokens: Option<Arc<Tokens>>,
     login: Option<Arc<Login>>,
 }
@@ -84,14 +88,15 @@ impl<F: Fates> ProducerContext for Told<F> {
             }
             Err((e, m)) => (e, m),
         };
-        let told = sys::refusal(m).filter(|_| is_of_the_record(e));
-        let for_others = is_for_others(e) || told.as_deref().is_some_and(|told| told.starts_with(FOR_OTHERS));
         let may_be_stored = sys::may_be_stored(m);
-        if for_others && (F::TOGETHER || !may_be_stored && self.fates.unsent(number, m)) {
-            return;
+        let seen_to = if F::TOGETHER {
+            is_for_others(e)
+        } else {
+            (is_for_others(e) || is_of_one(e) && !self.alone) && !may_be_stored && self.fates.unsent(number, m)
+        };
+        if !seen_to {
+            self.fates.known(number, Err(fate(e, may_be_stored)));
         }
-        let why = fate(e, may_be_stored);
-        self.fates.known(number, Err(if let Some(told) = told { why.because(told) } else { why }));
     }
 }
 
@@ -100,13 +105,10 @@ fn is_for_others(e: &KafkaError) -> bool {
     matches!(e.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord))
 }
 
-/// The broker says which records of a batch it is about, and why.
-fn is_of_the_record(e: &KafkaError) -> bool {
+/// A record was refused, this one or another of its batch: where one alone is to blame, the library gives them all its code.
+fn is_of_one(e: &KafkaError) -> bool {
     matches!(e.rdkafka_error_code(), Some(Code::InvalidRecord | Code::InvalidTimestamp))
 }
-
-/// How the library's text begins of a record that is not to blame. Where one alone is, it gives them all its code.
-const FOR_OTHERS: &str = "Failed to append record because it was part of a batch";
 
 fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
     let error = error::map(e, "sending");
@@ -147,7 +149,7 @@ impl<F: Fates> Drop for Producer<F> {
 /// Confirmed by all replicas in sync, each once and in order.
 pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
     let mut config = base.clone();
-    for (name, value) in [("linger.ms", "2"), ("batch.num.messages", "100000"), ("partitioner", "murmur2_random")] {
+    for (name, value) in [("linger.ms", "2"), (OF_BATCH, "100000"), ("partitioner", "murmur2_random")] {
         if base.get(name).is_none() {
             config.set(name, value);
         }
@@ -172,7 +174,8 @@ pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> Clie
 /// # Errors
 /// `Usage` for options that do not go together.
 pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>, link: &Link) -> Result<Producer<F>> {
-    let told = Told { fates, tokens: link.tokens.clone(), login: link.login.clone() };
+    let alone = config.get(OF_BATCH) == Some("1");
+    let told = Told { fates, alone, tokens: link.tokens.clone(), login: link.login.clone() };
     let producer = ThreadedProducer::from_config_and_context(&link.logged_in(config), told);
     let producer = Arc::new(producer.map_err(|e| error::map(&e, "connecting"))?);
     if let Some(login) = &link.login {

@@ -37,7 +37,7 @@ pub(super) struct Pump {
     batches: Arc<Batches>,
     producer: Option<Open>,
     /// There are lanes.
-    holds: bool,
+    has_lanes: bool,
     /// Batches that are still to be sent with care.
     careful: usize,
     /// The cluster did not answer for too long: nothing more is sent.
@@ -48,10 +48,26 @@ struct Open {
     producer: Producer<Batches>,
     /// Bytes of a batch, at most.
     size: u64,
-    /// It ends at the first record that is refused.
-    ends: bool,
+    mode: Mode,
     /// Where it has begun to send.
     met: Met,
+}
+
+/// What a producer does about a record that is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// It goes on.
+    Plain,
+    /// It ends, and stores none behind it.
+    Ends,
+    /// It goes on, and no record is refused for the sake of another: each is a batch of its own.
+    Alone,
+}
+
+impl Open {
+    fn ends(&self) -> bool {
+        self.mode == Mode::Ends
+    }
 }
 
 /// A record to send, and its number.
@@ -76,7 +92,7 @@ impl One {
 
 impl Pump {
     pub(super) fn new(link: Arc<Link>, way: Way) -> Self {
-        Pump { link, way, batches: Arc::default(), producer: None, holds: false, careful: 0, given_up: false }
+        Pump { link, way, batches: Arc::default(), producer: None, has_lanes: false, careful: 0, given_up: false }
     }
 
     /// Until no more jobs come; returns once everything is confirmed or given up.
@@ -98,8 +114,9 @@ impl Pump {
                 Some(None) => return self.drain(),
                 Some(Some(Job { batch, answer })) => {
                     number += 1;
-                    self.holds |= batch.iter().any(|o| o.lane.is_some());
-                    self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), answer);
+                    self.has_lanes |= batch.iter().any(|o| o.lane.is_some());
+                    let holds = batch.iter().any(|o| o.holds);
+                    self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), holds, answer);
                     let numbered = batch.into_iter().enumerate();
                     self.take(
                         numbered.map(|(at, o)| One { number: Batches::number(number, at), what: What::Fresh(o) }),
@@ -116,7 +133,7 @@ impl Pump {
             self.careful -= 1;
             return self.one_by_one(batch);
         }
-        let ends = self.holds || self.producer.as_ref().is_some_and(|open| open.ends);
+        let mode = if self.has_lanes { Mode::Ends } else { Mode::Plain };
         while let Some(one) = batch.next() {
             if self.is_beginning(&one) {
                 self.wait();
@@ -125,7 +142,7 @@ impl Pump {
                 }
                 self.producer.iter_mut().for_each(|open| open.met.stored());
             }
-            let Err(e) = self.offer(&one, ends) else {
+            let Err(e) = self.offer(&one, mode) else {
                 self.has_sent(&one);
                 continue;
             };
@@ -144,12 +161,12 @@ impl Pump {
     /// Whether the first records are on their way to where it goes: should they be refused, it is not to be stored.
     fn is_beginning(&mut self, one: &One) -> bool {
         let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return false };
-        open.ends && o.lane.is_some_and(|lane| open.met.is_beginning(self.way.to(o), o.message.key.as_deref(), lane))
+        open.ends() && o.lane.is_some_and(|lane| open.met.is_beginning(self.way.to(o), o.message.key.as_deref(), lane))
     }
 
     fn has_sent(&mut self, one: &One) {
         let (Some(open), What::Fresh(o)) = (&mut self.producer, &one.what) else { return };
-        if let Some(lane) = o.lane.filter(|_| open.ends) {
+        if let Some(lane) = o.lane.filter(|_| open.ends()) {
             open.met.sent(self.way.to(o), o.message.key.as_deref(), lane, &open.producer, &self.link);
         }
     }
@@ -168,7 +185,7 @@ impl Pump {
         while !lanes.is_empty() {
             for lane in &mut lanes {
                 let Some(one) = lane.pop_front() else { continue };
-                if let Err(e) = self.offer(&one, false) {
+                if let Err(e) = self.offer(&one, Mode::Alone) {
                     self.batches.refused(one.number, e);
                 }
             }
@@ -187,30 +204,30 @@ impl Pump {
     }
 
     /// Sends a record, unless one ahead of it in its lane failed.
-    fn offer(&mut self, one: &One, ends: bool) -> Result<()> {
+    fn offer(&mut self, one: &One, mode: Mode) -> Result<()> {
         if self.given_up {
             return Err(self.too_late());
         }
         if self.batches.is_behind(one.lane()) {
             return Err(Error::new(Kind::Behind, "one ahead of it in its lane failed"));
         }
-        self.send(one, ends).map_err(|refused| refused.why)
+        self.send(one, mode).map_err(|refused| refused.why)
     }
 
-    fn send(&mut self, one: &One, ends: bool) -> std::result::Result<(), Refused> {
+    fn send(&mut self, one: &One, mode: Mode) -> std::result::Result<(), Refused> {
         let topic = match &one.what {
             What::Fresh(o) => self.way.to(o).topic,
             What::Again(stray) => stray.topic(),
         };
         let size = self.way.topics.batch();
         // A topic that takes less than was known needs smaller batches than the ones before.
-        if self.producer.as_ref().is_none_or(|open| size < open.size || open.ends != ends) {
+        if self.producer.as_ref().is_none_or(|open| size < open.size || open.mode != mode) {
             let topic = topic.to_owned();
             self.wait();
-            if ends && self.careful > 0 {
-                return self.send(one, false);
+            if mode == Mode::Ends && self.careful > 0 {
+                return self.send(one, Mode::Alone);
             }
-            self.producer = Some(self.open(&topic, size, ends)?);
+            self.producer = Some(self.open(&topic, size, mode)?);
         }
         let Some(Open { producer, .. }) = &self.producer else { return Ok(()) };
         let longest = self.link.longest;
@@ -226,15 +243,17 @@ impl Pump {
         }
     }
 
-    fn open(&self, topic: &str, size: u64, ends: bool) -> Result<Open> {
+    fn open(&self, topic: &str, size: u64, mode: Mode) -> Result<Open> {
         let mut config = produce::config(&self.link.base, self.link.longest, size);
-        if ends {
+        match mode {
+            Mode::Plain => {}
             // That one of them has waited for too long would not end it: we do.
-            config.set("enable.gapless.guarantee", "true").set("message.timeout.ms", "0");
+            Mode::Ends => _ = config.set("enable.gapless.guarantee", "true").set("message.timeout.ms", "0"),
+            Mode::Alone => _ = config.set(produce::OF_BATCH, "1"),
         }
         let producer = produce::open(&config, Arc::clone(&self.batches), &self.link)?;
         produce::acquaint(&producer, topic, self.link.longest);
-        Ok(Open { producer, size, ends, met: Met::default() })
+        Ok(Open { producer, size, mode, met: Met::default() })
     }
 
     fn is_ended(&self) -> bool {
@@ -246,7 +265,7 @@ impl Pump {
         if self.batches.has_failed() {
             return self.recover();
         }
-        if self.producer.as_ref().is_some_and(|open| open.ends) && self.is_overdue() {
+        if self.producer.as_ref().is_some_and(|open| open.ends()) && self.is_overdue() {
             self.give_up();
         }
     }
@@ -258,7 +277,7 @@ impl Pump {
     /// After a failure: what is not on its way yet is taken back, and sent once more with care.
     fn recover(&mut self) {
         self.careful = CAREFUL;
-        if self.producer.as_ref().is_some_and(|open| open.ends) {
+        if self.producer.as_ref().is_some_and(|open| open.ends()) {
             self.wait_for(true);
             self.producer = None;
         }
@@ -270,7 +289,7 @@ impl Pump {
     /// Waits until everything handed over is confirmed or given up.
     fn wait(&mut self) {
         self.wait_for(false);
-        if self.producer.as_ref().is_some_and(|open| open.ends) && self.batches.has_failed() {
+        if self.producer.as_ref().is_some_and(|open| open.ends()) && self.batches.has_failed() {
             self.recover();
         }
     }
@@ -282,12 +301,12 @@ impl Pump {
         drop(open.producer.flush(Duration::ZERO));
         let mut taken_back = taken_back;
         while let Some(open) = self.producer.as_ref().filter(|open| open.producer.in_flight_count() > 0) {
-            taken_back |= open.ends && self.is_ended();
+            taken_back |= open.ends() && self.is_ended();
             if taken_back {
                 open.producer.purge(PurgeConfig::default().queue().non_blocking());
             }
             let late = began.elapsed() > self.link.longest;
-            if open.ends && (self.is_overdue() && !taken_back || late && taken_back) {
+            if open.ends() && (self.is_overdue() && !taken_back || late && taken_back) {
                 return self.give_up();
             }
             if late && self.batches.waits_since().is_none() {

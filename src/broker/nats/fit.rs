@@ -234,7 +234,14 @@ mod tests {
     fn fitted(limits: &Limits, change: impl FnOnce(&mut DeadLetter)) -> (Result<Vec<String>>, DeadLetter) {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         change(&mut message);
-        let mut o = Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim: false, lane: None };
+        let mut o = Outgoing {
+            sequence: 0,
+            message: Box::new(message),
+            target: None,
+            verbatim: false,
+            lane: None,
+            holds: false,
+        };
         (fit(limits, &mut o), *o.message)
     }
 

@@ -101,15 +101,6 @@ pub(super) fn set_login<C: ClientContext>(
     }
 }
 
-/// What the broker said of a record that it refused.
-pub(super) fn refusal(m: &rdkafka::message::BorrowedMessage<'_>) -> Option<String> {
-    // SAFETY: the message is alive, and the text lives as long.
-    unsafe {
-        let text = c::rd_kafka_message_produce_errstr(m.ptr());
-        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
-    }
-}
-
 /// Whether a record whose delivery failed may have been stored all the same.
 pub(super) fn may_be_stored(m: &rdkafka::message::BorrowedMessage<'_>) -> bool {
     // SAFETY: the message is alive.
