@@ -153,10 +153,15 @@ fn those_behind_a_failed_one_with_its_key_wait_in_a_transaction_and_to_another_b
             let (from, to) = (address(&topic), address(&small));
             // A copy goes the way that everything goes which is for another broker.
             let mut args = if whole { vec!["replay", &from, "--to", &to] } else { vec!["copy", &from, &to] };
-            args.extend(["-y", "-o", "json"]);
+            args.extend(["-y", "-o", "json", "-v"]);
             args.extend(option.iter().flat_map(|o| ["--on-failure", o]));
             let ran = Sandbox::new().run(&args);
             assert_eq!(ran.code, 3, "{args:?} {}", ran.stderr);
+            assert!(
+                !ran.stderr.contains("Message size too large"),
+                "batches are as small as the topic wants them: {}",
+                ran.stderr
+            );
             let through: Vec<usize> = (0..many).filter(|n| get_through(*n, held)).collect();
             let mut there: Vec<usize> = cluster.read(&small).iter().map(|r| r.text().parse().expect("small")).collect();
             // Of a key in their order: all that has one number modulo 97.

@@ -146,7 +146,7 @@ impl Fence {
             let link = &self.state.link;
             let before = offsets::ends(link, topic, &left.undone)?;
             leftover::undo(&config, link, topic, &left.undone)?;
-            let mut fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
+            let fresh = Fence::open(&self.state, self.partition, self.batch, stop)?;
             // The marker takes an offset, and is there by now unless the cluster has left it out once more.
             let after = offsets::ends(link, topic, &left.undone)?;
             let high = |ends: &BTreeMap<i32, Ends>, p: i32| ends.get(&p).map(|e| e.high);
@@ -154,14 +154,7 @@ impl Fence {
                 let text = format!("what an earlier run left open in partition {p} of {topic} could not be ended");
                 return Err(Error::new(Kind::Unreachable, text).hint("try again when all brokers are there"));
             }
-            fresh.met = std::mem::take(&mut self.met);
-            fresh.hidden = std::mem::take(&mut self.hidden);
-            fresh.stuck = std::mem::take(&mut self.stuck);
-            fresh.stuck_topics = std::mem::take(&mut self.stuck_topics);
-            carried = Some(self.shut());
-            let old = std::mem::replace(self, fresh);
-            // Closing it takes a moment.
-            std::thread::spawn(move || drop(old));
+            carried = Some(self.give_way(fresh));
         }
         self.met.insert(topic.to_owned());
         for p in left.done {
@@ -171,6 +164,33 @@ impl Fence {
             self.hidden.insert(place);
         }
         Ok(carried)
+    }
+
+    /// Bytes of a batch, at most.
+    pub(super) fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// Takes the partition over once more, for smaller batches, with no transaction open; what there was to look after is to be
+    /// handed to [`Fence::go_on`] then.
+    ///
+    /// # Errors
+    /// As [`Fence::open`]; it is of no use then.
+    pub(super) fn narrow(&mut self, batch: u64, stop: &CancellationToken) -> Result<Carried> {
+        let fresh = Fence::open(&self.state, self.partition, batch, stop)?;
+        Ok(self.give_way(fresh))
+    }
+
+    fn give_way(&mut self, mut fresh: Fence) -> Carried {
+        fresh.met = std::mem::take(&mut self.met);
+        fresh.hidden = std::mem::take(&mut self.hidden);
+        fresh.stuck = std::mem::take(&mut self.stuck);
+        fresh.stuck_topics = std::mem::take(&mut self.stuck_topics);
+        let carried = self.shut();
+        let old = std::mem::replace(self, fresh);
+        // Closing it takes a moment.
+        std::thread::spawn(move || drop(old));
+        carried
     }
 
     /// Whether something that is done is hidden until the next commit: the less that holds, the less can undo it.

@@ -85,9 +85,27 @@ impl Held {
         let fence = self.fence(partition, batch)?;
         let mut fence = lock(&fence);
         let carried = fence.clear(topic, left, &self.stop)?;
-        lock(&self.inner).sure.get(&partition).into_iter().for_each(|sure| fence.set.unite(sure));
-        carried.into_iter().for_each(|carried| fence.go_on(carried));
+        self.go_on(&mut fence, carried);
         Ok(())
+    }
+
+    /// Sees to it that batches have so many bytes at most, with no transaction open.
+    ///
+    /// # Errors
+    /// As [`Fence::narrow`].
+    pub(super) fn narrow(&self, partition: i32, batch: u64) -> Result<()> {
+        let fence = self.fence(partition, batch)?;
+        let mut fence = lock(&fence);
+        if fence.batch() > batch {
+            let carried = fence.narrow(batch, &self.stop)?;
+            self.go_on(&mut fence, Some(carried));
+        }
+        Ok(())
+    }
+
+    fn go_on(&self, fence: &mut Fence, carried: Option<Carried>) {
+        lock(&self.inner).sure.get(&fence.partition).into_iter().for_each(|sure| fence.set.unite(sure));
+        carried.into_iter().for_each(|carried| fence.go_on(carried));
     }
 
     /// Makes a partition ours, and gives what is resolved of it.

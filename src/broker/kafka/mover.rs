@@ -351,6 +351,9 @@ impl Work {
             self.known(&sent, Outcome::Behind);
             return Ok(());
         }
+        if let Err(e) = self.held.narrow(partition, batch) {
+            return self.without(partition, sent, e);
+        }
         let stop = &self.held.stop;
         let met = self.held.fence(partition, batch).and_then(|fence| lock(&fence).meet(&topic, stop));
         let left = match met {
@@ -363,12 +366,15 @@ impl Work {
         };
         match self.held.clear(partition, batch, &topic, left) {
             Ok(()) => self.send(packed, sent),
-            Err(e) => {
-                self.held.drop_fence(partition, &e);
-                self.given_up.insert(partition, e.again());
-                Err(Box::new((sent, e)))
-            }
+            Err(e) => self.without(partition, sent, e),
         }
+    }
+
+    /// The partition could not be taken over once more.
+    fn without(&mut self, partition: i32, sent: Sent, e: Error) -> std::result::Result<(), Box<(Sent, Error)>> {
+        self.held.drop_fence(partition, &e);
+        self.given_up.insert(partition, e.again());
+        Err(Box::new((sent, e)))
     }
 
     fn begin(&mut self, partition: i32) -> Result<Open> {
