@@ -201,11 +201,16 @@ fn without(many: usize, left_out: &[usize]) -> Vec<usize> {
 #[test]
 fn a_commit_whose_end_a_broker_missed_is_undone_by_none_that_fails_behind_it() {
     let Some(world) = World::new() else { return };
-    undone_by_an_abort(&world);
-    hidden_at_the_end(&world);
+    shown("undone by an abort", || undone_by_an_abort(&world));
+    shown("hidden at the end", || hidden_at_the_end(&world));
 }
 
-fn undone_by_an_abort(world: &World) {
+/// The cluster may tell the node of the end later than it was waited for: what is there then is whole, and shows nothing.
+fn shown(what: &str, is_shown: impl Fn() -> bool) {
+    assert!((0..3).any(|_| is_shown()), "{what}: the cluster never failed to tell the node of the end");
+}
+
+fn undone_by_an_abort(world: &World) -> bool {
     const MANY: usize = 90_000;
     let (early, late, large) = (70_000, 89_000, 89_001);
     let sandbox = Sandbox::new();
@@ -215,6 +220,11 @@ fn undone_by_an_abort(world: &World) {
     signal(&run.process(), "-CONT");
     let (code, said) = run.end();
     assert_eq!(code, Some(3), "{said}");
+    if !said.contains("undone") {
+        world.cluster().alter(&world.near, LARGE.0, LARGE.1);
+        assert_eq!(world.arrived(&world.far, &topic), [0, early, late], "{said}");
+        return false;
+    }
     assert!(said.contains("1 records that the cluster had committed are undone"), "{said}");
     assert_eq!(world.left(&sandbox, &topic), 2, "the one that is too large, and the one that was undone: {said}");
     assert_eq!(world.arrived(&world.far, &topic), [0, late], "{said}");
@@ -224,15 +234,20 @@ fn undone_by_an_abort(world: &World) {
     assert_eq!((ran.code, &ran.json()["replayed"]), (0, &2.into()), "{}", ran.stderr);
     assert_eq!(world.arrived(&world.far, &topic), [0, early, late]);
     assert_eq!(world.arrived(&world.near, &topic), without(MANY, &[0, early, late]));
+    true
 }
 
-fn hidden_at_the_end(world: &World) {
+fn hidden_at_the_end(world: &World) -> bool {
     const MANY: usize = 72_000;
     let early = 70_000;
     let sandbox = Sandbox::new();
     let Missed { topic, run, before } = world.with_a_missed_end(&sandbox, MANY, &[0, early], None);
     signal(&run.process(), "-CONT");
     let (code, said) = run.end();
+    if code == Some(0) {
+        assert_eq!(world.arrived(&world.far, &topic), [0, early], "{said}");
+        return false;
+    }
     assert_eq!(code, Some(3), "{said}");
     let told =
         format!("records in partition 0 of {} from offset {} on, 1 of them, are committed", world.far, before + 2);
@@ -247,4 +262,5 @@ fn hidden_at_the_end(world: &World) {
     let ran = world.again(&sandbox, &topic);
     assert_eq!((ran.code, &ran.json()["replayed"]), (0, &1.into()), "{}", ran.stderr);
     assert_eq!(world.arrived(&world.far, &topic), [0, early, MANY]);
+    true
 }
