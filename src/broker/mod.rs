@@ -130,6 +130,10 @@ pub trait Source: Send + Sync {
         let _ = m;
         Some(of_batch)
     }
+    /// Whether all messages of a lane have the same key.
+    fn lanes_are_keys(&self) -> bool {
+        false
+    }
     /// Takes off what is bookkeeping of this broker and gives the names. Pure.
     fn strip(&self, m: &mut DeadLetter) -> Vec<String>;
     /// What the scans that follow will be wanted for. A backend that can leaves out what could not be selected anyway.
@@ -315,6 +319,8 @@ pub struct Outgoing {
     pub verbatim: bool,
     /// Those of a lane arrive in their order.
     pub lane: Option<u64>,
+    /// All of its lane have its key.
+    pub lane_is_key: bool,
     /// Should it fail, those behind it in its lane are not sent.
     pub holds: bool,
 }
@@ -322,7 +328,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// A message as it is, to where the sink was opened to.
     pub fn verbatim(sequence: u64, message: Box<DeadLetter>) -> Outgoing {
-        Outgoing { sequence, message, target: None, verbatim: true, lane: None, holds: false }
+        Outgoing { sequence, message, target: None, verbatim: true, lane: None, lane_is_key: false, holds: false }
     }
 }
 

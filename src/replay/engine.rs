@@ -404,7 +404,6 @@ impl Drive<'_> {
                     match self.checked.check(&mut self.way, &outgoing).await {
                         Ok(()) => {
                             self.hold.meets(&outgoing.target);
-                            outgoing.lane = item.lane;
                             outgoing.holds = self.on_failure == OnFailure::HoldLane;
                             let go = Move { token: item.token, outgoing };
                             let (size, original) = (go.outgoing.message.size(), item.original);

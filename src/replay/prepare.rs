@@ -186,6 +186,7 @@ impl Preparer {
     pub(super) fn prepare(&self, judged: Judged, first: u64) -> Prepared {
         let Judged { batch, verdicts, fatal } = judged;
         let of_batch = batch.lane;
+        let are_keys = self.source.lanes_are_keys() && !matches!(self.how, How::Replay { unwrap: Some(_), .. });
         let mut out = Prepared {
             read: verdicts.len() as u64,
             items: Vec::with_capacity(verdicts.len()),
@@ -202,7 +203,11 @@ impl Preparer {
                     out.claim_checks += u64::from(ClaimCheck::of(&message).is_some());
                     let lane = if self.wants.lanes { self.source.lane(of_batch, &message) } else { None };
                     let original = self.wants.originals.then(|| message.clone());
-                    out.items.push(Item { lane, token, fate: self.fate(sequence, message), original });
+                    let mut fate = self.fate(sequence, message);
+                    if let Fate::Go { outgoing, changed, .. } = &mut fate {
+                        (outgoing.lane, outgoing.lane_is_key) = (lane, are_keys && !*changed);
+                    }
+                    out.items.push(Item { lane, token, fate, original });
                 }
                 Verdict::No => out.unselected.push(token),
                 Verdict::Failed(error) => {

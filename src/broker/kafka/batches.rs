@@ -1,6 +1,6 @@
 //! Batches on their way to a topic, and what becomes of each record.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -26,14 +26,14 @@ pub(super) struct Batches {
 #[derive(Default)]
 struct Known {
     under_way: HashMap<usize, UnderWay>,
-    /// Lanes one of whose records has failed.
-    held: HashSet<u64>,
+    /// Lanes one of whose records has failed, and its number: the first such.
+    held: HashMap<u64, usize>,
     /// Given up since others were refused, by number.
     strays: BTreeMap<usize, Stray>,
     /// A record has failed since that was asked for.
     has_failed: bool,
-    /// When a record was last known to be stored.
-    stored: Option<Instant>,
+    /// The oldest batch when that was last asked for, how many of it were left, and since when.
+    oldest: Option<(usize, usize, Instant)>,
 }
 
 struct UnderWay {
@@ -42,7 +42,6 @@ struct UnderWay {
     /// A failure holds up its lane.
     holds: bool,
     left: usize,
-    since: Instant,
     answer: Answer,
 }
 
@@ -92,8 +91,6 @@ impl Stray {
     }
 }
 
-/// The clock is looked at once for so many.
-const LOOK_EVERY: usize = 64;
 /// Bits for the place in a batch.
 const PLACE: u32 = 20;
 
@@ -107,13 +104,13 @@ impl Batches {
     pub(super) fn expect(&self, batch: usize, lanes: Vec<Option<u64>>, holds: bool, answer: Answer) {
         let mut fates = Vec::new();
         fates.resize_with(lanes.len(), || None);
-        let under_way = UnderWay { left: lanes.len(), fates, lanes, holds, since: Instant::now(), answer };
+        let under_way = UnderWay { left: lanes.len(), fates, lanes, holds, answer };
         self.lock().under_way.insert(batch, under_way);
     }
 
     /// Whether one ahead of it in its lane has failed.
-    pub(super) fn is_behind(&self, lane: Option<u64>) -> bool {
-        lane.is_some_and(|lane| self.lock().held.contains(&lane))
+    pub(super) fn is_behind(&self, number: usize, lane: Option<u64>) -> bool {
+        lane.is_some_and(|lane| self.lock().held.get(&lane).is_some_and(|failed| *failed < number))
     }
 
     /// A record was not handed over.
@@ -127,9 +124,15 @@ impl Batches {
         all.into_values().for_each(UnderWay::tell);
     }
 
-    /// Whether a record has failed since this was asked that was handed over.
+    /// Whether a record that was handed over has failed since this was asked, or is to be sent once more.
     pub(super) fn has_failed(&self) -> bool {
-        std::mem::take(&mut self.lock().has_failed)
+        let mut all = self.lock();
+        std::mem::take(&mut all.has_failed) || !all.strays.is_empty()
+    }
+
+    /// The same, and may be asked again.
+    pub(super) fn is_failing(&self) -> bool {
+        self.lock().has_failed
     }
 
     /// Returns when a record fails.
@@ -137,11 +140,13 @@ impl Batches {
         self.failed.notified().await;
     }
 
-    /// Since when nothing was stored of what is under way.
+    /// Since when nothing is known of the oldest batch under way, as far as it was asked for: it is to be, now and then. One
+    /// partition that takes nothing holds up its batch, whatever others take.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        let all = self.lock();
-        let oldest = all.under_way.values().map(|b| b.since).min()?;
-        Some(all.stored.map_or(oldest, |stored| stored.max(oldest)))
+        let mut all = self.lock();
+        let (number, left) = all.under_way.iter().map(|(number, b)| (*number, b.left)).min()?;
+        let known = all.oldest.filter(|(n, l, _)| (*n, *l) == (number, left));
+        Some(all.oldest.insert(known.unwrap_or_else(|| (number, left, Instant::now()))).2)
     }
 
     /// Those that are to be sent once more, in their order.
@@ -173,15 +178,14 @@ impl Known {
     fn fate(&mut self, number: usize, fate: Result<Receipt>) {
         let (batch, place) = place(number);
         let Some(under_way) = self.under_way.get_mut(&batch) else { return };
-        let is_stored = fate.is_ok();
         if under_way.holds && fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
-            self.held.extend(under_way.lanes[place]);
+            if let Some(lane) = under_way.lanes[place] {
+                let first = self.held.entry(lane).or_insert(number);
+                *first = number.min(*first);
+            }
         }
         if under_way.fates[place].replace(fate).is_none() {
             under_way.left -= 1;
-        }
-        if is_stored && under_way.left.is_multiple_of(LOOK_EVERY) {
-            self.stored = Some(Instant::now());
         }
         if under_way.left == 0
             && let Some(done) = self.under_way.remove(&batch)

@@ -31,7 +31,8 @@ pub(super) fn of_code(code: Code) -> Error {
     of_code_saying(code, &code.to_string())
 }
 
-fn of_code_saying(code: Code, text: &str) -> Error {
+/// One code, and what the library says of it.
+pub(super) fn of_code_saying(code: Code, text: &str) -> Error {
     let e = Error::new(kind(code), words(code).map_or_else(|| plain(text), str::to_owned));
     match takes(code) {
         Some(permissions) => e.hint(permissions),

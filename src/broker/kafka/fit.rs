@@ -140,8 +140,7 @@ mod tests {
     fn fitted(verbatim: bool, change: impl FnOnce(&mut DeadLetter)) -> (Result<Vec<String>>, DeadLetter) {
         let mut message = DeadLetter::new("q".into(), Payload::Absent);
         change(&mut message);
-        let mut o =
-            Outgoing { sequence: 0, message: Box::new(message), target: None, verbatim, lane: None, holds: false };
+        let mut o = Outgoing { verbatim, ..Outgoing::verbatim(0, Box::new(message)) };
         (fit(false)(&mut o), *o.message)
     }
 

@@ -68,11 +68,12 @@ impl Met {
     }
 }
 
-/// Where keys choose the partition as they do by default.
+/// Whether keys choose the partition as they do by default.
+pub(super) fn chooses_by_key(link: &Link) -> bool {
+    matches!(link.base.get("partitioner"), None | Some("murmur2" | "murmur2_random"))
+}
+
 fn partitions(topic: &str, by: &Producer<Batches>, link: &Link) -> Option<i32> {
-    if link.base.get("partitioner").is_some() {
-        return None;
-    }
     let told = by.client().fetch_metadata(Some(topic), link.longest).ok()?;
     i32::try_from(told.topics().first()?.partitions().len()).ok().filter(|many| *many > 0)
 }

@@ -21,6 +21,8 @@ use crate::message::{DeadLetter, Payload};
 
 /// The property that says how many records a batch has, at most.
 pub(super) const OF_BATCH: &str = "batch.num.messages";
+/// That of the KiB that wait to be sent.
+const MEMORY: &str = "queue.buffering.max.kbytes";
 /// Bytes of a batch where no topic allows less.
 pub(super) const BATCH: u64 = 1_000_000;
 
@@ -105,9 +107,19 @@ fn is_for_others(e: &KafkaError) -> bool {
     matches!(e.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord))
 }
 
-/// A record was refused, this one or another of its batch: where one alone is to blame, the library gives them all its code.
+/// A record was refused, this one or another of its batch, or all of them together: where one alone is to blame, the library
+/// gives them all its code.
 fn is_of_one(e: &KafkaError) -> bool {
-    matches!(e.rdkafka_error_code(), Some(Code::InvalidRecord | Code::InvalidTimestamp))
+    matches!(
+        e.rdkafka_error_code(),
+        Some(Code::InvalidRecord | Code::InvalidTimestamp | Code::MessageSizeTooLarge | Code::InvalidMessageSize)
+    )
+}
+
+fn too_much(record: &sys::Handed<'_>) -> Error {
+    let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+    let text = format!("the record has {size} bytes, and less than that may wait to be sent");
+    Error::new(Kind::TooLarge, text).hint(format!("allow more with -X {MEMORY}=KIB"))
 }
 
 fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
@@ -149,22 +161,24 @@ impl<F: Fates> Drop for Producer<F> {
 /// Confirmed by all replicas in sync, each once and in order.
 pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
     let mut config = base.clone();
-    for (name, value) in [("linger.ms", "2"), (OF_BATCH, "100000"), ("partitioner", "murmur2_random")] {
+    for (name, value) in
+        [("linger.ms", "2"), (OF_BATCH, "100000"), ("partitioner", "murmur2_random"), (MEMORY, "16384")]
+    {
         if base.get(name).is_none() {
             config.set(name, value);
         }
     }
-    if base.get("batch.size").is_none() {
-        config.set("batch.size", batch.clamp(1, BATCH).to_string());
-    }
-    // The same by another name would have its way by chance.
-    for alias in ["request.required.acks", "delivery.timeout.ms"] {
+    let size = base.get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(BATCH);
+    config.set("batch.size", size.min(batch).max(1).to_string());
+    // The same by another name would have its way by chance; of those given up after so many tries, the ones behind are stored.
+    for alias in ["request.required.acks", "delivery.timeout.ms", "retries", "message.send.max.retries"] {
         config.remove(alias);
     }
     // What is too large is for the topic to say.
     config.set("message.max.bytes", "1000000000");
-    config.set("queue.buffering.max.messages", "0").set("queue.buffering.max.kbytes", "16384");
+    config.set("queue.buffering.max.messages", "0");
     config.set("enable.idempotence", "true").set("acks", "all");
+    config.set("enable.gapless.guarantee", "false").set("delivery.report.only.error", "false");
     config.set("message.timeout.ms", longest.as_millis().clamp(1000, 900_000).to_string());
     config
 }
@@ -261,13 +275,16 @@ pub(super) fn hand<F: Fates>(
         Some(place) => last.insert(place),
         None => last.insert(sys::Place::new(client, topic).ok_or_else(|| error::of_code(Code::UnknownTopic))?),
     };
-    let mut began = None;
+    let (mut began, mut is_alone) = (None, false);
     loop {
         match sys::hand(client, place, record, headers) {
             Ok(()) => return Ok(()),
+            Err((Code::QueueFull, _)) if is_alone => return Err(too_much(record).into()),
             Err((Code::QueueFull, back)) if began.get_or_insert_with(Instant::now).elapsed() < patience => {
                 headers = back;
                 std::thread::sleep(Duration::from_millis(1));
+                // What does not fit with nothing ahead of it never will.
+                is_alone = producer.client.in_flight_count() == 0;
             }
             Err((code, _)) => {
                 let is_for_others = code == Code::State;

@@ -2,7 +2,7 @@
 //!
 //! Any number of records of a lane is under way, through a producer that ends at the first record that is refused: none behind
 //! it in its partition is stored then. What was not sent goes once more through another that goes on, one of a lane at a time, and
-//! so do the next few batches.
+//! so do the next few batches. Where a lane is not known to stay in one partition, one of it goes at a time from the start.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 
 use super::batches::{Answer, Batches, Stray};
 use super::connect::Link;
-use super::met::Met;
+use super::error;
+use super::met::{self, Met};
 use super::produce::{self, Producer, Refused};
 use super::sink::Way;
 use crate::broker::{Error, Kind, Outgoing, Result};
@@ -30,6 +31,8 @@ const CAREFUL: usize = 8;
 const TAKEN_BACK: Duration = Duration::from_secs(30);
 /// What is under way is looked after so often.
 const LOOK: Duration = Duration::from_millis(100);
+/// A producer that has ended is opened anew so often.
+const ANEW: u8 = 3;
 
 pub(super) struct Pump {
     link: Arc<Link>,
@@ -38,6 +41,10 @@ pub(super) struct Pump {
     producer: Option<Open>,
     /// There are lanes.
     has_lanes: bool,
+    /// Where all goes that is under way together.
+    topic: String,
+    /// How often a producer may still be opened in the place of one that has ended.
+    anew: u8,
     /// Batches that are still to be sent with care.
     careful: usize,
     /// The cluster did not answer for too long: nothing more is sent.
@@ -92,7 +99,17 @@ impl One {
 
 impl Pump {
     pub(super) fn new(link: Arc<Link>, way: Way) -> Self {
-        Pump { link, way, batches: Arc::default(), producer: None, has_lanes: false, careful: 0, given_up: false }
+        Pump {
+            link,
+            way,
+            batches: Arc::default(),
+            producer: None,
+            has_lanes: false,
+            topic: String::new(),
+            anew: ANEW,
+            careful: 0,
+            given_up: false,
+        }
     }
 
     /// Until no more jobs come; returns once everything is confirmed or given up.
@@ -101,6 +118,9 @@ impl Pump {
         let batches = Arc::clone(&self.batches);
         loop {
             self.attend();
+            if self.given_up {
+                self.batches.cut();
+            }
             let next = async {
                 tokio::select! {
                     biased;
@@ -117,28 +137,54 @@ impl Pump {
                     self.has_lanes |= batch.iter().any(|o| o.lane.is_some());
                     let holds = batch.iter().any(|o| o.holds);
                     self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), holds, answer);
+                    let is_steady = self.is_steady(&batch);
                     let numbered = batch.into_iter().enumerate();
-                    self.take(
-                        numbered.map(|(at, o)| One { number: Batches::number(number, at), what: What::Fresh(o) }),
-                    );
+                    let ones =
+                        numbered.map(|(at, o)| One { number: Batches::number(number, at), what: What::Fresh(o) });
+                    self.take(ones, is_steady);
                 }
             }
         }
     }
 
-    fn take(&mut self, mut batch: impl Iterator<Item = One>) {
+    /// Whether the records of a lane all go to one partition, so that its numbers hold up what is behind a refused one.
+    fn is_steady(&mut self, batch: &[Outgoing]) -> bool {
+        let mut in_lanes = batch.iter().filter(|o| o.lane.is_some());
+        let Some(first) = in_lanes.clone().next() else { return true };
+        let topic = self.way.to(first).topic;
+        let by_key = met::chooses_by_key(&self.link);
+        let is_steady = in_lanes.all(|o| {
+            let to = self.way.to(o);
+            by_key
+                && (!o.holds || o.lane_is_key && o.message.key.is_some() && to.partition.is_none() && to.topic == topic)
+        });
+        if is_steady && first.holds && self.topic != topic {
+            self.topic = topic.to_owned();
+            self.wait();
+        }
+        is_steady
+    }
+
+    fn take(&mut self, mut batch: impl Iterator<Item = One>, is_steady: bool) {
         // What failed meanwhile has a say in how these go.
         self.attend();
         if self.careful > 0 {
             self.careful -= 1;
-            return self.one_by_one(batch);
+            return self.one_by_one(batch, Mode::Alone);
+        }
+        if !is_steady {
+            return self.one_by_one(batch, Mode::Plain);
         }
         let mode = if self.has_lanes { Mode::Ends } else { Mode::Plain };
+        self.make_way(mode);
+        if self.careful > 0 {
+            return self.one_by_one(batch, Mode::Alone);
+        }
         while let Some(one) = batch.next() {
             if self.is_beginning(&one) {
                 self.wait();
                 if self.careful > 0 {
-                    return self.one_by_one(std::iter::once(one).chain(batch));
+                    return self.one_by_one(std::iter::once(one).chain(batch), Mode::Alone);
                 }
                 self.producer.iter_mut().for_each(|open| open.met.stored());
             }
@@ -149,7 +195,7 @@ impl Pump {
             if self.is_ended() {
                 // That says nothing of this one.
                 self.recover();
-                return self.one_by_one(std::iter::once(one).chain(batch));
+                return self.one_by_one(std::iter::once(one).chain(batch), Mode::Alone);
             }
             self.batches.refused(one.number, e);
             if self.is_overdue() {
@@ -172,7 +218,12 @@ impl Pump {
     }
 
     /// Sends them in rounds, of each lane one in each.
-    fn one_by_one(&mut self, all: impl Iterator<Item = One>) {
+    fn one_by_one(&mut self, all: impl Iterator<Item = One>, mut mode: Mode) {
+        self.make_way(mode);
+        // What that has found out may have a say in it.
+        if self.careful > 0 {
+            mode = Mode::Alone;
+        }
         let mut lanes: Vec<VecDeque<One>> = Vec::new();
         let mut known: HashMap<u64, usize> = HashMap::new();
         for one in all {
@@ -185,7 +236,7 @@ impl Pump {
         while !lanes.is_empty() {
             for lane in &mut lanes {
                 let Some(one) = lane.pop_front() else { continue };
-                if let Err(e) = self.offer(&one, Mode::Alone) {
+                if let Err(e) = self.offer(&one, mode) {
                     self.batches.refused(one.number, e);
                 }
             }
@@ -193,6 +244,7 @@ impl Pump {
             lanes.retain(|lane| !lane.is_empty());
             // Batches are refused as a whole: those of their records that are sound go once more, ahead of what is behind them.
             for (number, stray) in self.batches.strays() {
+                mode = Mode::Alone;
                 let one = One { number, what: What::Again(stray) };
                 match one.lane().and_then(|lane| lanes.iter_mut().find(|l| l.front().and_then(One::lane) == Some(lane)))
                 {
@@ -208,30 +260,28 @@ impl Pump {
         if self.given_up {
             return Err(self.too_late());
         }
-        if self.batches.is_behind(one.lane()) {
+        if self.batches.is_behind(one.number, one.lane()) {
             return Err(Error::new(Kind::Behind, "one ahead of it in its lane failed"));
         }
         self.send(one, mode).map_err(|refused| refused.why)
     }
 
     fn send(&mut self, one: &One, mode: Mode) -> std::result::Result<(), Refused> {
-        let topic = match &one.what {
-            What::Fresh(o) => self.way.to(o).topic,
-            What::Again(stray) => stray.topic(),
-        };
-        let size = self.way.topics.batch();
-        // A topic that takes less than was known needs smaller batches than the ones before.
-        if self.producer.as_ref().is_none_or(|open| size < open.size || open.mode != mode) {
-            let topic = topic.to_owned();
+        if mode != Mode::Ends && self.anew > 0 && self.is_ended() {
+            self.anew -= 1;
             self.wait();
-            if mode == Mode::Ends && self.careful > 0 {
-                return self.send(one, Mode::Alone);
-            }
-            self.producer = Some(self.open(&topic, size, mode)?);
+            self.producer = None;
+        }
+        if self.producer.as_ref().is_none_or(|open| open.mode != mode) {
+            let topic = match &one.what {
+                What::Fresh(o) => self.way.to(o).topic,
+                What::Again(stray) => stray.topic(),
+            };
+            self.producer = Some(self.open(topic, mode)?);
         }
         let Some(Open { producer, .. }) = &self.producer else { return Ok(()) };
         let longest = self.link.longest;
-        match &one.what {
+        let handed = match &one.what {
             What::Fresh(o) => {
                 let to = self.way.to(o);
                 self.way.topics.admit(to.topic, o, to.time)?;
@@ -240,10 +290,24 @@ impl Pump {
             What::Again(stray) => {
                 produce::hand(producer, stray.topic(), &stray.record(one.number), stray.headers(), longest)
             }
+        };
+        handed.map_err(|refused| match producer.client().fatal_error() {
+            Some((code, text)) => error::of_code_saying(code, &text).during("sending").into(),
+            None => refused,
+        })
+    }
+
+    /// Waits for what is under way unless the open producer is one of these, for batches that all topics known by now take.
+    fn make_way(&mut self, mode: Mode) {
+        let size = self.way.topics.batch();
+        if self.producer.as_ref().is_some_and(|open| open.mode != mode || size < open.size) {
+            self.wait();
+            self.producer = None;
         }
     }
 
-    fn open(&self, topic: &str, size: u64, mode: Mode) -> Result<Open> {
+    fn open(&self, topic: &str, mode: Mode) -> Result<Open> {
+        let size = self.way.topics.batch();
         let mut config = produce::config(&self.link.base, self.link.longest, size);
         match mode {
             Mode::Plain => {}
@@ -282,7 +346,7 @@ impl Pump {
             self.producer = None;
         }
         let strays = self.batches.strays().into_iter().map(|(number, stray)| One { number, what: What::Again(stray) });
-        self.one_by_one(strays);
+        self.one_by_one(strays, Mode::Alone);
         _ = self.batches.has_failed();
     }
 
@@ -301,7 +365,7 @@ impl Pump {
         drop(open.producer.flush(Duration::ZERO));
         let mut taken_back = taken_back;
         while let Some(open) = self.producer.as_ref().filter(|open| open.producer.in_flight_count() > 0) {
-            taken_back |= open.ends() && self.is_ended();
+            taken_back |= open.ends() && (self.is_ended() || self.batches.is_failing());
             if taken_back {
                 open.producer.purge(PurgeConfig::default().queue().non_blocking());
             }
@@ -309,8 +373,11 @@ impl Pump {
             if open.ends() && (self.is_overdue() && !taken_back || late && taken_back) {
                 return self.give_up();
             }
-            if late && self.batches.waits_since().is_none() {
-                return;
+            match self.batches.waits_since().filter(|_| late) {
+                // Each record has its time; beyond that nothing comes any more.
+                Some(since) if since.elapsed() > 2 * self.link.longest => return self.give_up(),
+                None if late => return,
+                _ => {}
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -328,9 +395,6 @@ impl Pump {
         for (number, _) in self.batches.strays() {
             self.batches.refused(number, self.too_late());
         }
-        if producer.in_flight_count() > 0 {
-            self.batches.cut();
-        }
         _ = self.batches.has_failed();
     }
 
@@ -343,5 +407,6 @@ impl Pump {
         self.wait();
         self.recover();
         self.wait();
+        self.batches.cut();
     }
 }

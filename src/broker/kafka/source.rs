@@ -299,6 +299,10 @@ impl Source for KafkaSource {
         m.key.as_ref().map(|key| xxhash_rust::xxh3::xxh3_64_with_seed(key, partition))
     }
 
+    fn lanes_are_keys(&self) -> bool {
+        true
+    }
+
     fn strip(&self, m: &mut DeadLetter) -> Vec<String> {
         strip::strip(m)
     }

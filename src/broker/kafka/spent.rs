@@ -7,6 +7,8 @@ use crate::message::DeadLetter;
 
 /// So many are kept at most.
 const MOST: usize = 4000;
+/// And with room for so many headers: what is larger is given back.
+const HEADERS: usize = 64;
 
 /// Empty messages, in their boxes.
 #[derive(Clone, Default)]
@@ -25,7 +27,11 @@ impl Spent {
     /// Takes what is in these, and keeps them.
     #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
     pub(super) fn give(&self, mut spent: Vec<Box<DeadLetter>>) {
-        spent.iter_mut().for_each(|m| m.clear());
+        spent.retain_mut(|m| {
+            let small = m.headers.len() <= HEADERS;
+            m.clear();
+            small
+        });
         let mut all = lock(&self.0);
         spent.truncate(MOST.saturating_sub(all.len()));
         all.append(&mut spent);

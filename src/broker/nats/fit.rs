@@ -234,14 +234,7 @@ mod tests {
     fn fitted(limits: &Limits, change: impl FnOnce(&mut DeadLetter)) -> (Result<Vec<String>>, DeadLetter) {
         let mut message = DeadLetter::new("q".into(), Payload::Bytes("x".into()));
         change(&mut message);
-        let mut o = Outgoing {
-            sequence: 0,
-            message: Box::new(message),
-            target: None,
-            verbatim: false,
-            lane: None,
-            holds: false,
-        };
+        let mut o = Outgoing { verbatim: false, ..Outgoing::verbatim(0, Box::new(message)) };
         (fit(limits, &mut o), *o.message)
     }
 
