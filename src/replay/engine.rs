@@ -316,7 +316,7 @@ impl Drive<'_> {
                 () = stop.cancelled(), if !self.ending => {}
                 Some(arrived) = self.waiting.next(), if !self.waiting.is_empty() => self.arrived(arrived),
                 Some(()) = self.keeping.next(), if !self.keeping.is_empty() => {}
-                waits = self.hold.ask(), if paced && self.hold.wants() => self.measured(waits),
+                waits = self.hold.ask(self.in_flight), if paced && self.hold.wants() => self.measured(waits),
                 () = tokio::time::sleep_until(self.not_before.unwrap_or_else(Instant::now)), if self.not_before.is_some() => {}
                 prepared = self.pipeline.next(), if reads => match prepared {
                     Some(Ok(prepared)) => self.take_in(prepared).await,

@@ -42,7 +42,11 @@ pub(super) struct Hold {
     failures: u32,
     /// Since when nothing may go.
     held: Option<Instant>,
+    /// Sent and not yet known to have arrived when that was asked, or since: the answer may not count them.
+    unknown: u64,
     /// The last answer left no room.
+    is_full: bool,
+    /// So it was said.
     full: bool,
     /// How long that was before.
     pub(super) took: Duration,
@@ -60,6 +64,8 @@ impl Hold {
             asking: None,
             failures: 0,
             held: None,
+            unknown: 0,
+            is_full: false,
             full: false,
             took: Duration::ZERO,
         }
@@ -85,6 +91,7 @@ impl Hold {
 
     pub(super) fn spent(&mut self, messages: usize) {
         self.credit = self.credit.saturating_sub(messages as u64);
+        self.unknown += messages as u64;
         if self.rule.is_some() && self.credit == 0 {
             self.held.get_or_insert_with(Instant::now);
         }
@@ -95,17 +102,19 @@ impl Hold {
         self.rule.is_some() && (self.credit == 0 || self.asked.elapsed() > GOOD)
     }
 
-    /// Asks, not too often; what waits at the fullest place, once it is known. Cancel safe.
+    /// Asks, not too often; what waits at the fullest place, once it is known. `under_way`: messages that are sent and not
+    /// known to have arrived. Cancel safe.
     ///
     /// # Errors
     /// It cannot be known, or not any more.
-    pub(super) async fn ask(&mut self) -> Result<u64> {
+    pub(super) async fn ask(&mut self, under_way: usize) -> Result<u64> {
         let Some(rule) = self.rule.clone() else { return std::future::pending().await };
         let answer = match &mut self.asking {
             Some(asking) => asking.await,
             None => {
                 tokio::time::sleep_until(self.next).await;
                 let (gauge, places) = (Arc::clone(&rule.gauge), self.places.clone());
+                self.unknown = under_way as u64;
                 self.asking.insert(Box::pin(fullest(gauge, places))).await
             }
         };
@@ -117,19 +126,21 @@ impl Hold {
             Err(e) => {
                 self.failures += 1;
                 self.next = Instant::now() + SLOW;
-                self.credit = 0;
+                (self.credit, self.is_full) = (0, true);
                 return if self.failures < PATIENCE { Ok(u64::MAX) } else { Err(e) };
             }
         };
         self.failures = 0;
-        self.credit = (rule.most.saturating_add(1)).saturating_sub(waits);
-        self.next = self.asked + if self.credit == 0 { SLOW } else { QUICK };
+        let room = (rule.most.saturating_add(1)).saturating_sub(waits);
+        self.is_full = room == 0;
+        self.credit = room.saturating_sub(self.unknown);
+        self.next = self.asked + if self.is_full { SLOW } else { QUICK };
         Ok(waits)
     }
 
     /// Whether nothing may go, where that has just changed.
     pub(super) fn turned(&mut self) -> Option<bool> {
-        let full = self.credit == 0;
+        let full = self.is_full;
         if full {
             self.held.get_or_insert_with(Instant::now);
         } else {
@@ -193,38 +204,50 @@ mod tests {
     async fn lets_go_what_there_is_room_for_and_then_asks_again() {
         let mut hold = hold(10, vec![Ok(Some(4)), Ok(Some(11)), Ok(Some(10))]);
         assert!(hold.wants() && hold.allows(100) == 0, "nothing goes before the first answer");
-        assert_eq!(hold.ask().await.unwrap(), 4);
+        assert_eq!(hold.ask(0).await.unwrap(), 4);
         assert_eq!((hold.allows(100), hold.turned()), (7, None));
         hold.spent(7);
         let began = Instant::now();
-        assert_eq!(hold.ask().await.unwrap(), 11);
+        assert_eq!(hold.ask(0).await.unwrap(), 11);
         assert_eq!((hold.allows(100), hold.turned()), (0, Some(true)));
         assert!(began.elapsed() >= QUICK);
-        assert_eq!(hold.ask().await.unwrap(), 10);
+        assert_eq!(hold.ask(0).await.unwrap(), 10);
         assert_eq!((hold.allows(100), hold.turned()), (1, Some(false)));
         assert!(hold.took >= SLOW && hold.took < 2 * SLOW, "{:?}", hold.took);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_may_not_be_counted_yet() {
+        let mut hold = hold(10, vec![Ok(Some(0)), Ok(Some(3)), Ok(Some(11))]);
+        hold.ask(4).await.unwrap();
+        assert_eq!((hold.allows(100), hold.turned()), (7, None));
+        hold.spent(7);
+        hold.ask(11).await.unwrap();
+        assert_eq!((hold.allows(100), hold.turned()), (0, None), "it is not the consumers that leave no room");
+        hold.ask(0).await.unwrap();
+        assert_eq!((hold.allows(100), hold.turned()), (0, Some(true)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_cannot_be_known_ends_it_and_what_fails_is_asked_again() {
-        assert_eq!(hold(10, vec![Ok(None)]).ask().await.unwrap_err().kind(), Kind::Unsupported);
+        assert_eq!(hold(10, vec![Ok(None)]).ask(0).await.unwrap_err().kind(), Kind::Unsupported);
         let bad = || Err(Error::new(Kind::Timeout, "no answer"));
         let mut hold = hold(10, (0..PATIENCE).map(|_| bad()).collect());
         for _ in 1..PATIENCE {
-            hold.ask().await.unwrap();
+            hold.ask(0).await.unwrap();
             assert_eq!(hold.allows(1), 0);
         }
-        assert_eq!(hold.ask().await.unwrap_err().kind(), Kind::Timeout);
+        assert_eq!(hold.ask(0).await.unwrap_err().kind(), Kind::Timeout);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_grows_old_and_asking_can_be_called_off() {
         let mut hold = hold(10, vec![Ok(Some(0)), Ok(Some(0)), Ok(Some(0))]);
-        hold.ask().await.unwrap();
+        hold.ask(0).await.unwrap();
         assert!(!hold.wants());
         tokio::time::advance(2 * GOOD).await;
         assert!(hold.wants());
-        drop(tokio::time::timeout(Duration::ZERO, hold.ask()).await);
-        assert_eq!(hold.ask().await.unwrap(), 0);
+        drop(tokio::time::timeout(Duration::ZERO, hold.ask(0)).await);
+        assert_eq!(hold.ask(0).await.unwrap(), 0);
     }
 }
