@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::replaying::numbered;
 use crate::sandbox::Sandbox;
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_millis()).expect("small")
 }
 
@@ -85,9 +85,14 @@ fn what_the_broker_refuses_meanwhile_holds_up_its_key_and_no_other() {
         assert_eq!(missing, [0; 0], "held {held}: {report}");
         let behind = MANY - arrived.len() - report["failed"].as_u64().expect("a number") as usize;
         assert_eq!((&report["copied"], &report["skipped"]), (&arrived.len().into(), &behind.into()), "{report}");
-        for r in &there {
+        // Sent once more or not, as they were.
+        for (r, time) in there.iter().zip(cluster.times(&to)) {
             let n: usize = r.text().parse().expect("a number");
-            assert_eq!((&r.key, &r.headers), (&records[n].key, &records[n].headers), "{n}");
+            assert_eq!(
+                (&r.key, &r.headers, Some(time)),
+                (&records[n].key, &records[n].headers, records[n].time),
+                "{n}"
+            );
         }
     }
 }
@@ -217,4 +222,21 @@ fn what_is_refused_first_of_all_in_a_partition_holds_up_its_key() {
     let ahead: Vec<(usize, usize)> =
         refused.iter().map(|block| (*block, there(block))).filter(|(_, n)| *n > 0).collect();
     assert_eq!(ahead, [], "of these {} keys records behind the refused one are stored", refused.len());
+}
+
+#[test]
+fn what_is_larger_than_what_may_wait_fails_at_once_and_says_what_to_do() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, to) = (cluster.topic(1, &[]), cluster.topic(1, &[]));
+    let mut records = numbered("none", 3, 1);
+    records[1].value = Some(vec![b'1'; 500_000]);
+    cluster.send(&topic, &records);
+    let (from, there) = (cluster.address(&topic), cluster.address(&to));
+    let copy = ["copy", &from, &there, "-y", "-o", "json"];
+    let ran = Sandbox::new().run(&[&copy[..], &["--to-X", "queue.buffering.max.kbytes=100"]].concat());
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("(queue.buffering.max.kbytes=100)"), "{}", ran.stderr);
+    assert_eq!((&ran.json()["copied"], &ran.json()["failed"]), (&2.into(), &1.into()), "{}", ran.stderr);
+    let ran = Sandbox::new().run(&copy);
+    assert_eq!((ran.code, &ran.json()["copied"]), (0, &3.into()), "{}", ran.stderr);
 }

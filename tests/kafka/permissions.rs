@@ -2,6 +2,7 @@
 
 use crate::acls::{self, Denied, Operation, Resource};
 use crate::cluster::{Cluster, Stored, cluster, until};
+use crate::copying::now;
 use crate::replaying::{counted, numbered, start};
 use crate::sandbox::{Ran, Sandbox};
 use crate::servers;
@@ -187,4 +188,42 @@ fn refused_by_the_broker_alone(cluster: &Cluster, sasl: &str, held: bool) {
     let report = ran.json();
     let skipped = if held { 8 + 9 } else { 0 };
     assert_eq!((&report["failed"], &report["skipped"]), (&2.into(), &skipped.into()), "{report}");
+}
+
+/// Records of a key go to two partitions by turns: the numbers of one say nothing of the other.
+#[test]
+fn what_the_broker_alone_refuses_holds_up_its_key_in_other_partitions_too() {
+    const MANY: usize = 6000;
+    const KEYS: usize = 3;
+    let _alone = acls::alone();
+    let Some(cluster) = cluster() else { return };
+    let Some(sasl) = servers::var("DLQ_TEST_KAFKA_SASL_URL") else { return };
+    let limit = |ms| [("message.timestamp.after.max.ms", ms)];
+    let (topic, to) = (cluster.topic(1, &limit("9223372036854775807")), cluster.topic(2, &limit("3600000")));
+    let mut records = numbered(&to, MANY, 1);
+    let refused = |n: usize| n > 3000 && n % 250 == 7;
+    for (n, r) in records.iter_mut().enumerate() {
+        r.key = Some(format!("k{}", n % KEYS).into_bytes());
+        r.time = Some(now() + if refused(n) { 7_200_000 } else { 0 });
+        let partition = i32::try_from(n / KEYS % 2).expect("few");
+        r.headers.push(("kafka_dlt-original-partition".into(), Some(partition.to_be_bytes().to_vec())));
+    }
+    cluster.send(&topic, &records);
+    let mut denied = Denied::none(&cluster);
+    denied.deny(Resource::RD_KAFKA_RESOURCE_TOPIC, &to, Operation::RD_KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS);
+    for allowed in [Operation::RD_KAFKA_ACL_OPERATION_DESCRIBE, Operation::RD_KAFKA_ACL_OPERATION_WRITE] {
+        denied.allow(Resource::RD_KAFKA_RESOURCE_TOPIC, &to, allowed);
+    }
+    let from = format!("{sasl}/{topic}");
+    let kept = ["--keep-partition", "--keep-timestamps", "-X", "state=local", "-X", "batch.num.messages=5"];
+    let ran = as_reader(&Sandbox::new(), &[&["replay", &from, "-y", "-o", "json"][..], &kept].concat());
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let mut there = vec![0; MANY];
+    cluster.read(&to).iter().for_each(|r| there[r.text().parse::<usize>().expect("a number")] += 1);
+    for key in 0..KEYS {
+        let of_key = (0..MANY).filter(|n| n % KEYS == key);
+        let first = of_key.clone().find(|n| refused(*n)).expect("one of each key");
+        let wrong: Vec<usize> = of_key.filter(|n| there[*n] != usize::from(*n < first)).collect();
+        assert_eq!(wrong, [0; 0], "of key {key} {first} failed: {}", ran.stderr);
+    }
 }

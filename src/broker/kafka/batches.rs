@@ -36,9 +36,16 @@ struct Known {
     oldest: Option<(usize, usize, Instant)>,
 }
 
+/// What is known of a record beside what the library has.
+pub(super) struct Place {
+    pub(super) lane: Option<u64>,
+    /// Milliseconds since 1970, where its time is kept: the library tells none of a record that failed.
+    pub(super) time: Option<i64>,
+}
+
 struct UnderWay {
     fates: Vec<Option<Result<Receipt>>>,
-    lanes: Vec<Option<u64>>,
+    places: Vec<Place>,
     /// A failure holds up its lane.
     holds: bool,
     left: usize,
@@ -57,14 +64,14 @@ pub(super) struct Stray {
 }
 
 impl Stray {
-    fn of(m: &BorrowedMessage<'_>, lane: Option<u64>) -> Self {
+    fn of(m: &BorrowedMessage<'_>, Place { lane, time }: &Place) -> Self {
         let owned = |bytes: &[u8]| bytes.to_vec();
         let headers = m.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), h.value.map(owned))).collect());
         Stray {
-            lane,
+            lane: *lane,
             topic: m.topic().to_owned(),
             partition: m.partition(),
-            time: m.timestamp().to_millis(),
+            time: *time,
             key: m.key().map(owned),
             value: m.payload().map(owned),
             headers: headers.unwrap_or_default(),
@@ -100,11 +107,11 @@ impl Batches {
         (batch << PLACE) | place
     }
 
-    /// Expects the fates of a batch, of which the lanes are given.
-    pub(super) fn expect(&self, batch: usize, lanes: Vec<Option<u64>>, holds: bool, answer: Answer) {
+    /// Expects the fates of a batch.
+    pub(super) fn expect(&self, batch: usize, places: Vec<Place>, holds: bool, answer: Answer) {
         let mut fates = Vec::new();
-        fates.resize_with(lanes.len(), || None);
-        let under_way = UnderWay { left: lanes.len(), fates, lanes, holds, answer };
+        fates.resize_with(places.len(), || None);
+        let under_way = UnderWay { left: places.len(), fates, places, holds, answer };
         self.lock().under_way.insert(batch, under_way);
     }
 
@@ -179,7 +186,7 @@ impl Known {
         let (batch, place) = place(number);
         let Some(under_way) = self.under_way.get_mut(&batch) else { return };
         if under_way.holds && fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
-            if let Some(lane) = under_way.lanes[place] {
+            if let Some(lane) = under_way.places[place].lane {
                 let first = self.held.entry(lane).or_insert(number);
                 *first = number.min(*first);
             }
@@ -211,11 +218,68 @@ impl Fates for Batches {
     fn unsent(&self, number: usize, record: &BorrowedMessage<'_>) -> bool {
         let (batch, place) = place(number);
         let mut all = self.lock();
-        let Some(lane) = all.under_way.get(&batch).map(|b| b.lanes[place]) else { return false };
-        all.strays.insert(number, Stray::of(record, lane));
+        let Some(stray) = all.under_way.get(&batch).map(|b| Stray::of(record, &b.places[place])) else { return false };
+        all.strays.insert(number, stray);
         all.has_failed = true;
         drop(all);
         self.failed.notify_one();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(lane: Option<u64>, many: usize) -> Vec<Place> {
+        (0..many).map(|_| Place { lane, time: None }).collect()
+    }
+
+    fn failed() -> Error {
+        Error::new(Kind::TooLarge, "too large")
+    }
+
+    #[test]
+    fn what_is_ahead_of_a_failed_one_is_not_behind_it() {
+        let batches = Batches::default();
+        let (answer, _told) = oneshot::channel();
+        batches.expect(1, places(Some(7), 9), true, answer);
+        let number = |at| Batches::number(1, at);
+        batches.refused(number(5), failed());
+        batches.refused(number(4), failed());
+        let behind = |at, lane| batches.is_behind(number(at), lane);
+        assert_eq!(
+            (behind(3, Some(7)), behind(6, Some(7)), behind(6, Some(8)), behind(6, None)),
+            (false, true, false, false)
+        );
+    }
+
+    #[test]
+    fn a_failure_that_is_passed_over_holds_up_nothing() {
+        let batches = Batches::default();
+        let (answer, mut told) = oneshot::channel();
+        batches.expect(1, places(Some(7), 2), false, answer);
+        batches.refused(Batches::number(1, 0), failed());
+        assert!(!batches.is_behind(Batches::number(1, 1), Some(7)));
+        batches.cut();
+        let fates = told.try_recv().expect("told");
+        let kinds: Vec<Kind> = fates.into_iter().filter_map(|f| f.err().map(|e| e.kind())).collect();
+        assert_eq!(kinds, [Kind::TooLarge, Kind::Indeterminate], "whatever is left is told");
+    }
+
+    #[test]
+    fn the_oldest_batch_has_its_own_clock() {
+        let batches = Batches::default();
+        let mut answers = Vec::new();
+        for batch in [1, 2] {
+            let (answer, told) = oneshot::channel();
+            answers.push(told);
+            batches.expect(batch, places(None, 2), false, answer);
+        }
+        let since = batches.waits_since();
+        batches.refused(Batches::number(2, 0), failed());
+        assert_eq!(batches.waits_since(), since, "another batch says nothing of it");
+        batches.refused(Batches::number(1, 0), failed());
+        assert!(batches.waits_since() > since);
     }
 }

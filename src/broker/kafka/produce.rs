@@ -116,10 +116,10 @@ fn is_of_one(e: &KafkaError) -> bool {
     )
 }
 
-fn too_much(record: &sys::Handed<'_>) -> Error {
+fn too_much(record: &sys::Handed<'_>, memory: &str) -> Error {
     let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-    let text = format!("the record has {size} bytes, and less than that may wait to be sent");
-    Error::new(Kind::TooLarge, text).hint(format!("allow more with -X {MEMORY}=KIB"))
+    let text = format!("the record has {size} bytes, and less than that may wait to be sent ({MEMORY}={memory})");
+    Error::new(Kind::TooLarge, text).hint(format!("allow more with -X {MEMORY}"))
 }
 
 fn fate(e: &KafkaError, may_be_stored: bool) -> Error {
@@ -141,6 +141,8 @@ pub(super) struct Producer<F: Fates> {
     /// Where the record before this one went. Before the client, which must outlive it.
     place: Mutex<Option<sys::Place>>,
     client: Arc<ThreadedProducer<Told<F>>>,
+    /// KiB that may wait to be sent.
+    memory: String,
 }
 
 impl<F: Fates> Deref for Producer<F> {
@@ -195,7 +197,8 @@ pub(super) fn open<F: Fates>(config: &ClientConfig, fates: Arc<F>, link: &Link) 
     if let Some(login) = &link.login {
         login.tell(Arc::downgrade(&producer) as Weak<dyn Speaks>);
     }
-    Ok(Producer { place: Mutex::default(), client: producer })
+    let memory = config.get(MEMORY).unwrap_or_default().to_owned();
+    Ok(Producer { place: Mutex::default(), client: producer, memory })
 }
 
 /// Longest wait for the cluster before a producer is used. It is waited for in earnest when it is.
@@ -279,7 +282,7 @@ pub(super) fn hand<F: Fates>(
     loop {
         match sys::hand(client, place, record, headers) {
             Ok(()) => return Ok(()),
-            Err((Code::QueueFull, _)) if is_alone => return Err(too_much(record).into()),
+            Err((Code::QueueFull, _)) if is_alone => return Err(too_much(record, &producer.memory).into()),
             Err((Code::QueueFull, back)) if began.get_or_insert_with(Instant::now).elapsed() < patience => {
                 headers = back;
                 std::thread::sleep(Duration::from_millis(1));
@@ -291,5 +294,37 @@ pub(super) fn hand<F: Fates>(
                 return Err(Refused { why: fate(&KafkaError::MessageProduction(code), false), is_for_others });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_the_order_is_not_for_options_to_say() {
+        let mut base = ClientConfig::new();
+        for (name, value) in [
+            ("retries", "3"),
+            ("message.send.max.retries", "3"),
+            ("request.required.acks", "1"),
+            ("delivery.timeout.ms", "1"),
+            ("enable.gapless.guarantee", "true"),
+            ("delivery.report.only.error", "true"),
+            ("batch.size", "500000"),
+            ("linger.ms", "7"),
+        ] {
+            base.set(name, value);
+        }
+        let of = |batch| config(&base, Duration::from_secs(30), batch);
+        let config = of(4000);
+        for name in ["retries", "message.send.max.retries", "request.required.acks", "delivery.timeout.ms"] {
+            assert_eq!(config.get(name), None, "{name}");
+        }
+        assert_eq!(config.get("acks"), Some("all"));
+        assert_eq!(config.get("enable.gapless.guarantee"), Some("false"));
+        assert_eq!(config.get("delivery.report.only.error"), Some("false"));
+        assert_eq!((config.get("batch.size"), config.get("linger.ms")), (Some("4000"), Some("7")));
+        assert_eq!(of(BATCH).get("batch.size"), Some("500000"));
     }
 }

@@ -12,7 +12,7 @@ use rdkafka::producer::{Producer as _, PurgeConfig};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::batches::{Answer, Batches, Stray};
+use super::batches::{Answer, Batches, Place, Stray};
 use super::connect::Link;
 use super::error;
 use super::met::{self, Met};
@@ -136,7 +136,8 @@ impl Pump {
                     number += 1;
                     self.has_lanes |= batch.iter().any(|o| o.lane.is_some());
                     let holds = batch.iter().any(|o| o.holds);
-                    self.batches.expect(number, batch.iter().map(|o| o.lane).collect(), holds, answer);
+                    let places = batch.iter().map(|o| Place { lane: o.lane, time: self.way.to(o).time });
+                    self.batches.expect(number, places.collect(), holds, answer);
                     let is_steady = self.is_steady(&batch);
                     let numbered = batch.into_iter().enumerate();
                     let ones =
