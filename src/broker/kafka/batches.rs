@@ -185,11 +185,12 @@ impl Known {
     fn fate(&mut self, number: usize, fate: Result<Receipt>) {
         let (batch, place) = place(number);
         let Some(under_way) = self.under_way.get_mut(&batch) else { return };
-        if under_way.holds && fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind) {
-            if let Some(lane) = under_way.places[place].lane {
-                let first = self.held.entry(lane).or_insert(number);
-                *first = number.min(*first);
-            }
+        if under_way.holds
+            && fate.as_ref().is_err_and(|e| e.kind() != Kind::Behind)
+            && let Some(lane) = under_way.places[place].lane
+        {
+            let first = self.held.entry(lane).or_insert(number);
+            *first = number.min(*first);
         }
         if under_way.fates[place].replace(fate).is_none() {
             under_way.left -= 1;

@@ -16,12 +16,15 @@ use super::look_back::{Carried, Undone};
 use super::offsets::{self, Ends};
 use super::produce::{self, Producer};
 use super::resolved::{Offsets, State, or_local, transactional_id};
+use super::sys;
 use super::told::Told;
 use super::unseen::{Commit, Place, Unseen};
 use crate::broker::{Error, Kind, Result};
 
 /// A transaction that marks is tried so often.
 const TRIES: u8 = 3;
+/// While it is flushed, a producer is looked after so often.
+const FLUSH: Duration = Duration::from_millis(20);
 /// A run that was killed holds back readers of its destinations for so long at most.
 const TRANSACTION: &str = "15000";
 
@@ -323,15 +326,14 @@ impl Fence {
         Ok(())
     }
 
-    /// Waits until every record has its answer. The library's own flush looks every tenth of a second only.
+    /// Waits until every record has its answer.
     fn drain(&self) -> Result<()> {
         let began = Instant::now();
-        drop(self.producer.flush(Duration::ZERO));
         while self.producer.in_flight_count() > 0 {
             if self.producer.client().fatal_error().is_some() || began.elapsed() > self.longest {
                 return Err(error::of_code(Code::OperationTimedOut).during("sending"));
             }
-            std::thread::sleep(Duration::from_micros(500));
+            sys::flush(self.producer.client(), FLUSH);
         }
         Ok(())
     }

@@ -164,7 +164,7 @@ impl<F: Fates> Drop for Producer<F> {
 pub(super) fn config(base: &ClientConfig, longest: Duration, batch: u64) -> ClientConfig {
     let mut config = base.clone();
     for (name, value) in
-        [("linger.ms", "2"), (OF_BATCH, "100000"), ("partitioner", "murmur2_random"), (MEMORY, "16384")]
+        [("linger.ms", "5"), (OF_BATCH, "100000"), ("partitioner", "murmur2_random"), (MEMORY, "16384")]
     {
         if base.get(name).is_none() {
             config.set(name, value);

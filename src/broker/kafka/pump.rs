@@ -18,6 +18,7 @@ use super::error;
 use super::met::{self, Met};
 use super::produce::{self, Producer, Refused};
 use super::sink::Way;
+use super::sys;
 use crate::broker::{Error, Kind, Outgoing, Result};
 
 pub(super) struct Job {
@@ -31,6 +32,8 @@ const CAREFUL: usize = 8;
 const TAKEN_BACK: Duration = Duration::from_secs(30);
 /// What is under way is looked after so often.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same while it is waited for.
+const FLUSH: Duration = Duration::from_millis(20);
 /// A producer that has ended is opened anew so often.
 const ANEW: u8 = 3;
 
@@ -361,9 +364,6 @@ impl Pump {
 
     fn wait_for(&mut self, taken_back: bool) {
         let began = Instant::now();
-        let Some(open) = &self.producer else { return };
-        // A flush in its own right polls in slices of a tenth of a second; told to hurry once, the count falls by itself.
-        drop(open.producer.flush(Duration::ZERO));
         let mut taken_back = taken_back;
         while let Some(open) = self.producer.as_ref().filter(|open| open.producer.in_flight_count() > 0) {
             taken_back |= open.ends() && (self.is_ended() || self.batches.is_failing());
@@ -380,7 +380,7 @@ impl Pump {
                 None if late => return,
                 _ => {}
             }
-            std::thread::sleep(Duration::from_millis(1));
+            sys::flush(open.producer.client(), FLUSH);
         }
     }
 

@@ -10,6 +10,7 @@ mod queue;
 mod record;
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext, OAuthToken};
@@ -49,6 +50,13 @@ pub(super) fn wake<C: ClientContext>(client: &Client<C>) {
             c::rd_kafka_queue_destroy(queue);
         }
     }
+}
+
+/// Has a producer send what it has at once, and waits until all of it has its answer, for so long at most.
+pub(super) fn flush<C: ClientContext>(client: &Client<C>, longest: Duration) {
+    let millis = i32::try_from(longest.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive; another thread takes its delivery reports. That not all was answered is for others to see.
+    unsafe { c::rd_kafka_flush(client.native_ptr(), millis) };
 }
 
 /// Gives a client the token it logs in with.
