@@ -81,6 +81,8 @@ impl Hold {
         }
         self.places.push(place.clone());
         self.credit = 0;
+        // An answer that is on its way says nothing of it.
+        self.asking = None;
         self.next = self.next.min(Instant::now() + QUICK);
     }
 

@@ -192,9 +192,9 @@ start_locked() {
   if [[ ! -e $state/data/meta.properties ]]; then
     local format
     if [[ -n ${DLQ_KAFKA_JOIN:-} ]]; then
-      format=(--no-initial-controllers -t "$(sed -n 's/^cluster.id=//p' "$DLQ_KAFKA_JOIN/kafka/data/meta.properties")")
+      format=(--no-initial-controllers --cluster-id="$(sed -n 's/^cluster.id=//p' "$DLQ_KAFKA_JOIN/kafka/data/meta.properties")")
     else
-      format=(--standalone -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)"
+      format=(--standalone --cluster-id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)"
         -S 'SCRAM-SHA-256=[name=me,password=secret]' -S 'SCRAM-SHA-512=[name=me,password=secret]')
     fi
     java "$logging" -cp "$root/lib/*" kafka.tools.StorageTool format "${format[@]}" \

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use smol_str::format_smolstr;
@@ -32,8 +32,12 @@ struct Known {
     strays: BTreeMap<usize, Stray>,
     /// A record has failed since that was asked for.
     has_failed: bool,
-    /// The oldest batch when that was last asked for, how many of it were left, and since when.
-    oldest: Option<(usize, usize, Instant)>,
+    /// Fates that are known.
+    fates: usize,
+    /// The oldest batch when that was last asked for and how many of it were left, and since when.
+    oldest: Option<((usize, usize), Instant)>,
+    /// The same of the fates.
+    any: Option<((usize, usize), Instant)>,
 }
 
 /// What is known of a record beside what the library has.
@@ -100,6 +104,8 @@ impl Stray {
 
 /// Bits for the place in a batch.
 const PLACE: u32 = 20;
+/// The oldest batch is waited for so many times as long while others come through.
+const OLDEST: u32 = 4;
 
 impl Batches {
     /// The number of a record.
@@ -147,13 +153,15 @@ impl Batches {
         self.failed.notified().await;
     }
 
-    /// Since when nothing is known of the oldest batch under way, as far as it was asked for: it is to be, now and then. One
-    /// partition that takes nothing holds up its batch, whatever others take.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
-        let mut all = self.lock();
-        let (number, left) = all.under_way.iter().map(|(number, b)| (*number, b.left)).min()?;
-        let known = all.oldest.filter(|(n, l, _)| (*n, *l) == (number, left));
-        Some(all.oldest.insert(known.unwrap_or_else(|| (number, left, Instant::now()))).2)
+    /// Whether anything is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().under_way.is_empty()
+    }
+
+    /// Whether nothing is known of any record for so long, or of the oldest batch for much longer: one partition that takes nothing
+    /// holds it up whatever others take. To be asked now and then, since it goes by what was known when it was.
+    pub(super) fn is_overdue(&self, longest: Duration) -> bool {
+        self.lock().is_overdue(longest, Instant::now())
     }
 
     /// Those that are to be sent once more, in their order.
@@ -181,6 +189,19 @@ impl UnderWay {
 }
 
 impl Known {
+    fn is_overdue(&mut self, longest: Duration, now: Instant) -> bool {
+        let Some((number, left)) = self.under_way.iter().map(|(number, b)| (*number, b.left)).min() else {
+            return false;
+        };
+        let waits = |clock: &mut Option<((usize, usize), Instant)>, what| {
+            let known = clock.filter(|(was, _)| *was == what);
+            now.saturating_duration_since(clock.insert(known.unwrap_or((what, now))).1)
+        };
+        let oldest = waits(&mut self.oldest, (number, left));
+        let any = waits(&mut self.any, (self.fates, 0));
+        oldest > longest && (any > longest || oldest > OLDEST * longest)
+    }
+
     /// The fate of a record; a failure holds up its lane.
     fn fate(&mut self, number: usize, fate: Result<Receipt>) {
         let (batch, place) = place(number);
@@ -195,6 +216,7 @@ impl Known {
         if under_way.fates[place].replace(fate).is_none() {
             under_way.left -= 1;
         }
+        self.fates += 1;
         if under_way.left == 0
             && let Some(done) = self.under_way.remove(&batch)
         {
@@ -269,18 +291,24 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_batch_has_its_own_clock() {
+    fn it_is_over_where_nothing_comes_or_the_oldest_batch_stands_still() {
+        const LONGEST: Duration = Duration::from_secs(30);
         let batches = Batches::default();
         let mut answers = Vec::new();
         for batch in [1, 2] {
             let (answer, told) = oneshot::channel();
             answers.push(told);
-            batches.expect(batch, places(None, 2), false, answer);
+            batches.expect(batch, places(None, 9), false, answer);
         }
-        let since = batches.waits_since();
-        batches.refused(Batches::number(2, 0), failed());
-        assert_eq!(batches.waits_since(), since, "another batch says nothing of it");
+        let began = Instant::now();
+        let is_over = |after: u64| batches.lock().is_overdue(LONGEST, began + Duration::from_secs(after));
+        assert_eq!((is_over(0), is_over(30), is_over(31)), (false, false, true), "nothing comes");
+        let others = |after: u64, at| {
+            batches.refused(Batches::number(2, at), failed());
+            is_over(after)
+        };
+        assert_eq!((others(60, 0), others(90, 1), others(120, 2), others(121, 3)), (false, false, false, true));
         batches.refused(Batches::number(1, 0), failed());
-        assert!(batches.waits_since() > since);
+        assert_eq!((is_over(122), is_over(152), is_over(153)), (false, false, true));
     }
 }

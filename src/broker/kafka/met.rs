@@ -56,7 +56,8 @@ impl Met {
     pub(super) fn stored(&mut self) {
         for (_, topic) in &mut self.topics {
             topic.begun.values_mut().for_each(|stored| *stored = true);
-            topic.is_met = topic.partitions.and_then(|n| usize::try_from(n).ok()) == Some(topic.begun.len());
+            let partitions = topic.partitions.and_then(|n| u64::try_from(n).ok());
+            topic.is_met = partitions.is_some_and(|n| (0..n).all(|p| topic.begun.contains_key(&p)));
         }
     }
 

@@ -34,6 +34,8 @@ const TAKEN_BACK: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// The same while it is waited for.
 const FLUSH: Duration = Duration::from_millis(20);
+/// What is on its way when all is given up may still be confirmed for so long.
+const LAST: Duration = Duration::from_secs(1);
 /// A producer that has ended is opened anew so often.
 const ANEW: u8 = 3;
 
@@ -301,10 +303,11 @@ impl Pump {
         })
     }
 
-    /// Waits for what is under way unless the open producer is one of these, for batches that all topics known by now take.
+    /// Waits for what is under way unless the open producer goes on and is one of these, for batches that all topics known by now
+    /// take.
     fn make_way(&mut self, mode: Mode) {
         let size = self.way.topics.batch();
-        if self.producer.as_ref().is_some_and(|open| open.mode != mode || size < open.size) {
+        if self.is_ended() || self.producer.as_ref().is_some_and(|open| open.mode != mode || size < open.size) {
             self.wait();
             self.producer = None;
         }
@@ -339,7 +342,7 @@ impl Pump {
     }
 
     fn is_overdue(&self) -> bool {
-        self.batches.waits_since().is_some_and(|since| since.elapsed() > self.link.longest)
+        self.batches.is_overdue(self.link.longest)
     }
 
     /// After a failure: what is not on its way yet is taken back, and sent once more with care.
@@ -366,7 +369,7 @@ impl Pump {
         let began = Instant::now();
         let mut taken_back = taken_back;
         while let Some(open) = self.producer.as_ref().filter(|open| open.producer.in_flight_count() > 0) {
-            taken_back |= open.ends() && (self.is_ended() || self.batches.is_failing());
+            taken_back |= self.is_ended() || open.ends() && self.batches.is_failing();
             if taken_back {
                 open.producer.purge(PurgeConfig::default().queue().non_blocking());
             }
@@ -374,11 +377,12 @@ impl Pump {
             if open.ends() && (self.is_overdue() && !taken_back || late && taken_back) {
                 return self.give_up();
             }
-            match self.batches.waits_since().filter(|_| late) {
-                // Each record has its time; beyond that nothing comes any more.
-                Some(since) if since.elapsed() > 2 * self.link.longest => return self.give_up(),
-                None if late => return,
-                _ => {}
+            if late && self.batches.is_idle() {
+                return;
+            }
+            // Each record has its time; beyond that nothing comes any more.
+            if self.batches.is_overdue(2 * self.link.longest) {
+                return self.give_up();
             }
             sys::flush(open.producer.client(), FLUSH);
         }
@@ -388,6 +392,9 @@ impl Pump {
     fn give_up(&mut self) {
         let Some(Open { producer, .. }) = self.producer.take() else { return };
         self.given_up = true;
+        producer.purge(PurgeConfig::default().queue());
+        // What others are about to confirm needs not be called unknown.
+        sys::flush(producer.client(), LAST);
         producer.purge(PurgeConfig::default().queue().inflight());
         let began = Instant::now();
         while producer.in_flight_count() > 0 && began.elapsed() < TAKEN_BACK {
@@ -400,7 +407,8 @@ impl Pump {
     }
 
     fn too_late(&self) -> Error {
-        let text = format!("it could not be sent: the cluster takes nothing for {} s", self.link.longest.as_secs());
+        let text =
+            format!("it could not be sent: what is ahead of it, or itself, was not taken in {:?}", self.link.longest);
         Error::new(Kind::Unreachable, text).during("sending")
     }
 
